@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from roma_core.citations import verify_claim
 from roma_core.entailment import ENTAILED_FROM, EntailmentModel, make_entailment
 from roma_core.markup.sentences import split_sentences
 from roma_core.rerank import LocalReranker
+from roma_core.types import PROVEN
 from tests.attacks import ATTACKS, FORM, PARAPHRASE, Case, alter, make_cases, read_passages
+from tests.claim_kinds import KindClaim, read_kinds
 
 SHARED = Path(os.environ.get("ROMA_SHARED") or ROOT.parent / "shared") / "data"
 LABELS = ("not_supported", "partially_supported", "supported")
@@ -42,6 +44,7 @@ def main() -> None:
         return
     write("citations", "Citation verdicts against human labels", wice(), WICE_NOTE)
     write("citations_attacks", "Citation verdicts on altered claims", attacks(), ATTACKS_NOTE)
+    write("citations_kinds", "Citation verdicts on kinds of change", kinds(), KINDS_NOTE)
     write("citations_cost", "Cost of checking an answer", answer_cost(), COST_NOTE)
 
 
@@ -58,6 +61,9 @@ an attack, good for a control. The fuzzy matcher is difflib's ratio over words w
 the cross-encoder is the bundled one on claim and passage. Both accept from the score that 98 % of the claims
 changed in form alone reach. The rules were made while these families were in view; the sentences were not
 looked at but where a family missed its goal."""
+KINDS_NOTE = """Small texts and claims written by hand, by kind of change: `tests/claim_kinds.txt`. *Accepted* is called
+verbatim or supported. The kinds whose names end in *two* were written after the rules were made for the first ones,
+over other texts; what the check got wrong in them was then mended where a rule of its kind could."""
 COST_NOTE = """One process, sentences of SQuAD 2.0 dev cited to their own paragraphs, nothing cached before."""
 
 
@@ -191,6 +197,31 @@ def attacks() -> list[Row]:
             }
         )
     return rows
+
+
+def kinds() -> list[Row]:
+    """Measure the kinds of change and of honest claims that were written by hand."""
+    rows: list[Row] = []
+    for name, claims in groupby(read_kinds(), key=lambda claim: claim.kind):
+        held = list(claims)
+        attacks_made = [claim for claim in held if claim.is_attack]
+        controls = [claim for claim in held if not claim.is_attack]
+        rows.append(
+            {
+                "kind": name,
+                "attacks": len(attacks_made),
+                "goal": f"<= {held[0].limit:g}",
+                "attacks accepted": share_accepted(attacks_made),
+                "honest": len(controls),
+                "honest accepted": share_accepted(controls),
+            }
+        )
+    return rows
+
+
+def share_accepted(claims: Sequence[KindClaim]) -> float:
+    accepted = [verify_claim(claim.claim, claim.passage).verdict in PROVEN for claim in claims]
+    return sum(accepted) / len(accepted)
 
 
 def best_ratio(case: Case) -> float:

@@ -26,6 +26,8 @@ COMMON: dict[str, tuple[str, ...]] = {
     "fbi": ("Federal Bureau of Investigation",),
     "dna": ("deoxyribonucleic acid",),
     "gdp": ("gross domestic product",),
+    "wwi": ("World War I", "First World War", "World War One", "World War 1"),
+    "wwii": ("World War II", "Second World War", "World War Two", "World War 2"),
     "ai": ("artificial intelligence",),
 }
 _SAME = {"usa": "us"}

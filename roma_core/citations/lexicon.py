@@ -27,7 +27,7 @@ HEDGES = frozenset(
     "allegedly supposedly presumably potentially seemingly seem seems seemed appear appears appeared suggest suggests "
     "suggested indicate indicates believed thought considered expected estimated planned intended proposed attempted "
     "tried tends tend rumoured rumored alleged supposed potential possible probable hypothetical theoretical "
-    "claimed will shall".split()
+    "claimed will shall apparent ostensible ostensibly purported presumed suspected putative alleged self".split()
 )
 QUANTIFIERS = frozenset(
     "all some most many few several any every each both half none only solely merely exclusively just much more less "
@@ -35,7 +35,7 @@ QUANTIFIERS = frozenset(
     "largely partly entirely completely fully almost nearly approximately about around roughly circa exactly precisely "
     "over under below above up everyone everybody nobody anyone primarily predominantly frequently chiefly "
     "numerous various certain".split()
-)
+) | {"at least", "at most", "more than", "less than"}
 APPROXIMATIONS = frozenset("approximately about around roughly circa nearly almost some ca approx".split())
 CONDITIONS = frozenset(
     "if unless until till except excluding provided providing assuming whether only lest barring save without "
@@ -59,6 +59,49 @@ REPORTING = frozenset(
     "estimates speculated speculates hypothesized hypothesised".split()
 )
 """Words of a short clause that says whose statement the rest is: ", he said"."""
+FACTIVES = frozenset(
+    "show shows showed shown showing find finds found fact prove proves proved demonstrate demonstrates demonstrated "
+    "confirm confirms confirmed discover discovered learn learned realize realized know knows knew known mean means "
+    "meant ensure ensures ensured reveal reveals revealed so such agree agreed".split()
+)
+"""Words before "that" after which a statement is one of the source's own."""
+NAMING_VERBS = frozenset("call calls called deem deems deemed label labels labeled brand brands branded".split())
+"""Verbs whose object is what somebody calls it."""
+_LIMITING_PHRASES = """
+subject to, as long as, so long as, in the event, in case, on condition, on the condition, in the absence, in
+theory, in principle, on paper, provided that, depending on, apart from, other than, far from, in mice, in rats, in
+animals, in vitro, in the novel, in the film, in the story, in the legend, in the dream, in a dream, in the game, in
+the play, in the myth, in the book, in legend, in myth, in fiction, among, at the risk, with the exception, in part,
+in the view of, in the opinion of, in the eyes of, in the words of
+"""
+LIMITING_PHRASES: tuple[tuple[str, ...], ...] = tuple(
+    tuple(phrase.split()) for phrase in _LIMITING_PHRASES.replace("\n", " ").split(",")
+)
+"""Beginnings of phrases without which a statement says more."""
+TITLES = frozenset(
+    "mister mr mrs ms miss doctor dr prof professor sir lord lady dame king queen pope emperor saint st president "
+    "prime minister senator governor judge justice captain colonel general major lieutenant sergeant rev reverend "
+    "father sister brother prince princess duke count baron hon".split()
+)
+"""Titles before a name: they may be left out, not changed."""
+WEEKDAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_IRREGULAR = """
+write wrote written, give gave given, take took taken, steal stole stolen, break broke broken, choose chose chosen, know
+knew known, show showed shown, see saw seen, win won won, begin began begun, draw drew drawn, grow grew grown, throw
+threw thrown, beat beat beaten, fall fell fallen, drive drove driven, eat ate eaten, speak spoke spoken, wear wore worn,
+sing sang sung, do did done, go went gone, rise rose risen, sink sank sunk, become became become, come came come, run
+ran run, hide hid hidden, forget forgot forgotten, build built built, buy bought bought, sell sold sold, teach taught
+taught, lead led led, leave left left, lose lost lost, make made made, meet met met, pay paid paid, say said said, send
+sent sent, spend spent spent, hold held held, keep kept kept, find found found, fight fought fought, bring brought
+brought, catch caught caught, think thought thought, tell told told, burn burnt burnt, strike struck struck, shoot shot
+shot, bear bore born, stand stood stood, feed fed fed, hear heard heard, fly flew flown, ride rode ridden, bite bit
+bitten, swear swore sworn, tear tore torn, freeze froze frozen, hang hung hung, dig dug dug, overthrow overthrew
+overthrown
+"""
+_FORMS = [tuple(forms.split()) for forms in _IRREGULAR.replace("\n", " ").split(",")]
+IRREGULAR_PASTS: frozenset[str] = frozenset(past for _, past, _ in _FORMS)
+PAST_OF: dict[str, str] = {participle: past for _, past, participle in _FORMS}
+"""The past of each irregular participle."""
 DIRECTIONAL_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "anti", "mis", "counter", "de", "under", "over")
 """Prefixes that turn a word around: *likely* and *unlikely*."""
 
@@ -113,14 +156,27 @@ acidic alkaline, chronic acute, benign malignant, mild severe, hypo hyper, systo
 retrospective, invasive noninvasive, treatment control, dominant recessive, afternoon morning, evening morning, odd
 even
 """
+_BOUND_PAIRS = (
+    ("at least", "at most"),
+    ("more than", "less than"),
+    ("at least", "less than"),
+    ("at most", "more than"),
+)
 ANTONYMS: frozenset[frozenset[str]] = frozenset(
     frozenset(pair.split()) for pair in _ANTONYMS.replace("\n", " ").split(",") if len(pair.split()) == 2
-)
+) | frozenset(map(frozenset, _BOUND_PAIRS))
 
 PRONOUNS = frozenset(
     "it its itself they them their theirs themselves he him his himself she her hers herself this these those that "
     "one who which".split()
 )
+PERSON_OF: dict[str, str] = (
+    dict.fromkeys("he him his himself".split(), "he")
+    | dict.fromkeys("she her hers herself".split(), "she")
+    | dict.fromkeys("it its itself".split(), "it")
+    | dict.fromkeys("they them their theirs themselves".split(), "they")
+)
+"""Which person each pronoun stands for."""
 HARMLESS = frozenset(
     "a an the that this these those its their his her it they them he him she who which and also of s "
     "furthermore moreover however indeed additionally similarly likewise".split()
@@ -137,6 +193,33 @@ COORDINATORS = frozenset("and or but nor as&".split())
 JOINERS = frozenset("and but while whereas".split())
 """Words that may join two whole sentences in one claim."""
 
+_SYNONYMS = """
+begin start commence, begins starts commences, began started commenced, beginning starting, receive get obtain,
+receives gets obtains, received got obtained, buy purchase, buys purchases, bought purchased, build construct erect,
+builds constructs, built constructed erected, show display, shows displays, showed displayed, shown displayed,
+company firm, companies firms, took_place was_held, takes_place is_held, among one_of, among #1_of, false wrong
+untrue incorrect, employ hire, help assist, helps assists, helped assisted, end finish, ends finishes, ended
+finished, use utilize, uses utilizes, used utilized, need require, needs requires, needed required, about concerning
+regarding, big large, bigger larger, biggest largest, small little, also too, child kid, children kids, doctor
+physician, doctors physicians, car automobile, cars automobiles, shop store, shops stores, movie film, movies films,
+roughly approximately, located situated, resides lives, reside live, resided lived, mainly mostly primarily, due_to
+because_of, owing_to because_of, caused led_to resulted_in, causes leads_to results_in, was_caused_by resulted_from,
+was_caused_by was_the_result_of, resulted_from was_the_result_of, is_caused_by results_from, buy acquire, bought
+acquired, answer reply, answered replied, say state, said stated, try attempt, tried attempted, tries attempts,
+entire whole, quick fast, quickly rapidly, often frequently, usually generally, important essential, however but,
+although though, while whereas, besides in_addition, almost nearly, under below, over above, works functions, work
+function, plans intends, planned intended, chose selected, choose select, chooses selects, allow permit, allows
+permits, allowed permitted, forbid prohibit, forbids prohibits, forbidden prohibited banned, keep retain, keeps
+retains, kept retained, provide supply, provides supplies, provided supplied, contain hold, contains holds,
+contained held, gave provided, consists_of comprises, consist_of comprise, around about
+"""
+SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
+"""Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""
+for _number, _group in enumerate(_SYNONYMS.replace("\n", " ").split(",")):
+    for _member in _group.split():
+        _phrase = tuple(_member.split("_"))
+        SYNONYMS[_phrase] = SYNONYMS.get(_phrase, frozenset()) | {_number}
+
 STOP = frozenset(
     "a about above after again all also am an and any are as at be because been before being below between both but by "
     "can could did do does doing down during each few for from further had has have having he her here hers herself "
@@ -144,7 +227,7 @@ STOP = frozenset(
     "other our ours out over own same she should so some such than that the their theirs them themselves then there "
     "these they this those through to too under until up upon very was we were what when where which while who whom "
     "whose why will with would you your yours s".split()
-)
+) | {"at least", "at most", "more than", "less than", "almost", "per"}
 """Words that say nothing by themselves: they count for no coverage."""
 
 SAME_WORD: dict[str, str] = {
@@ -170,7 +253,7 @@ SAME_WORD: dict[str, str] = {
     "okay", "mediaeval": "medieval", "licence": "license", "licences": "licenses", "defence": "defense",
     "offence": "offense", "pretence": "pretense", "unravelled": "unraveled", "whisky": "whiskey", "yoghurt":
     "yogurt", "litre": "liter", "acknowledgements": "acknowledgments", "saviour": "savior", "behaviour":
-    "behavior", "ax": "axe", "pedlar": "peddler", "sanatorium": "sanitarium",
+    "behavior", "prof": "professor", "till": "until", "ax": "axe", "pedlar": "peddler", "sanatorium": "sanitarium",
 }  # fmt: skip
 
 CONTRACTIONS: dict[str, tuple[str, ...]] = {
@@ -180,3 +263,16 @@ CONTRACTIONS: dict[str, tuple[str, ...]] = {
     ("let", "us"), "i'm": ("i", "is"),
 }  # fmt: skip
 CONTRACTED_ENDS: dict[str, str] = {"n't": "not", "'re": "is", "'ve": "has", "'ll": "will", "'d": "would"}
+
+_COMPARATIVES = """
+more less, more fewer, higher lower, larger smaller, bigger smaller, greater smaller, greater less, longer shorter,
+taller shorter, older younger, older newer, earlier later, faster slower, stronger weaker, heavier lighter, wider
+narrower, deeper shallower, thicker thinner, richer poorer, warmer cooler, hotter colder, better worse, cheaper
+dearer, harder softer, brighter darker, nearer farther, closer farther, easier harder
+"""
+COMPARATIVES: dict[str, tuple[str, ...]] = {}
+"""The opposites of each comparative."""
+for _pair in _COMPARATIVES.replace("\n", " ").split(","):
+    _one, _other = _pair.split()
+    COMPARATIVES[_one] = (*COMPARATIVES.get(_one, ()), _other)
+    COMPARATIVES[_other] = (*COMPARATIVES.get(_other, ()), _one)

@@ -39,7 +39,7 @@ ORDINAL_WORDS: dict[str, int] = {word: value for value, word in enumerate(_ORDIN
     "ninetieth": 90, "hundredth": 100, "thousandth": 1000,
 }  # fmt: skip
 FRACTION_WORDS: dict[str, int] = {
-    "half": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourths": 4, "fifth": 5, "fifths": 5,
+    "half": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5,
     "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
 }  # fmt: skip
 
@@ -89,6 +89,12 @@ century: century centuries
 hectare: ha hectare hectares
 acre: acre acres
 byte: byte bytes
+kibibyte: kib kibibyte kibibytes
+mebibyte: mib mebibyte mebibytes
+gibibyte: gib gibibyte gibibytes
+kilobit: kbit kbits kbps kilobit kilobits
+megabit: mbit mbits mbps megabit megabits
+gigabit: gbit gbits gbps gigabit gigabits
 kilobyte: kb kilobyte kilobytes
 megabyte: mb megabyte megabytes
 gigabyte: gb gigabyte gigabytes
@@ -98,6 +104,7 @@ kilowatt: kw kilowatt kilowatts
 megawatt: mw megawatt megawatts
 gigawatt: gw gigawatt gigawatts
 kilowatt_hour: kwh
+megawatt_hour: mwh
 joule: j joule joules
 kilojoule: kj kilojoule kilojoules
 calorie: cal calorie calories
@@ -137,10 +144,17 @@ for _line in _UNIT_NAMES.strip().splitlines():
     _unit, _, _spellings = _line.partition(": ")
     for _spelling in _spellings.split():
         UNITS.setdefault(_spelling, _unit)
-CURRENCIES = frozenset({"USD", "EUR", "GBP", "JPY", "CHF", "INR", "CNY", "CAD", "AUD"})
+CURRENCIES = frozenset({"USD", "EUR", "GBP", "JPY", "CHF", "INR", "CNY", "CAD", "AUD", "NZD", "HKD", "SGD"})
 CURRENCY_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _NOT_PHYSICAL = CURRENCIES | {"percent", "percentage_point", "permille", "CENT", "degree"}
+_WITH_CENTS = frozenset({"USD", "EUR", "CAD", "AUD"})
 _LARGEST_ROUNDING = Decimal("0.04")
+CASED_UNITS = {
+    "mW": "milliwatt", "MW": "megawatt", "mV": "millivolt", "MV": "megavolt", "kV": "kilovolt", "mA": "milliampere",
+    "Mb": "megabit", "Gb": "gigabit", "MHz": "megahertz", "mHz": "millihertz", "MPa": "megapascal",
+    "mPa": "millipascal", "MJ": "megajoule", "mJ": "millijoule", "mmol": "millimole", "mol": "mole",
+}  # fmt: skip
+"""Units in whose spelling a capital decides."""
 _CASED = {
     "m",
     "t",
@@ -167,6 +181,8 @@ _CASED = {
 
 def unit_of(word: str, *, glued: bool) -> str | None:
     """Return the name of the unit that ``word`` spells behind a number; single letters must stand close to it."""
+    if (cased := CASED_UNITS.get(word)) is not None:
+        return cased
     folded = word.casefold()
     unit = UNITS.get(folded)
     if unit is None:
@@ -247,11 +263,17 @@ def same_quantity(claimed: Quantity, source: Quantity) -> bool:
         return claimed.value == source.value
     if {claimed.unit, source.unit} == {"percent", ""} and (claimed.is_fraction or source.is_fraction):
         return _as_share(claimed) == _as_share(source)
+    if {claimed.unit, source.unit} == {"GBP", "pound"}:
+        return claimed.value == source.value
+    if "CENT" in {claimed.unit, source.unit} and {claimed.unit, source.unit} & _WITH_CENTS:
+        return _in_cents(claimed) == _in_cents(source)
     if not claimed.unit or not source.unit or {claimed.unit, source.unit} & _NOT_PHYSICAL:
         return False
     converted = convert_quantity(source, claimed.unit)
     if converted is None:
         return False
+    if ("bi" in claimed.unit) != ("bi" in source.unit) and "byte" in claimed.unit:
+        return converted == claimed.value
     rounding = min(claimed.step / 2, abs(claimed.value) * _LARGEST_ROUNDING)
     return abs(converted - claimed.value) <= rounding + abs(claimed.value) * Decimal("1e-9")
 
@@ -264,6 +286,45 @@ def rounding_error(claimed: Quantity, source: Quantity) -> float:
     return float(abs(converted - claimed.value) / abs(claimed.value))
 
 
+def is_within(limit: str, claimed: Quantity, source: Quantity) -> bool:
+    """Return whether the source's value lies within ``limit`` of the claimed one, and close to it.
+
+    >>> is_within("more than", Quantity(Decimal(40)), Quantity(Decimal(43)))
+    True
+    """
+    share = _share_to(claimed, source)
+    if share is None:
+        return False
+    low, high = _WITHIN[limit]
+    return low <= share <= high and (share != 1 or limit in {"at least", "at most"})
+
+
+_CLOSE, _NEAR, _ROUND = Decimal("0.15"), Decimal("0.07"), Decimal("0.05")
+_WITHIN: dict[str, tuple[Decimal, Decimal]] = {
+    "more than": (Decimal(1), 1 + _CLOSE),
+    "at least": (Decimal(1), 1 + _CLOSE),
+    "less than": (1 - _CLOSE, Decimal(1)),
+    "at most": (1 - _CLOSE, Decimal(1)),
+    "almost": (1 - _NEAR, Decimal(1)),
+    "about": (1 - _ROUND, 1 + _ROUND),
+}
+"""Share of the claimed value that the true one may be: "more than 40" is true of 4,000 as well, but says little."""
+
+
+def _share_to(claimed: Quantity, source: Quantity) -> Decimal | None:
+    """Return the source's value as a share of the claimed one, in one unit; None where there is none."""
+    ours, theirs = claimed.value, source.value
+    if claimed.unit != source.unit:
+        if {claimed.unit, source.unit} == {"percent", ""} and (claimed.is_fraction or source.is_fraction):
+            ours, theirs = _as_share(claimed), _as_share(source)
+        else:
+            converted = convert_quantity(source, claimed.unit) if is_convertible(claimed, source) else None
+            if converted is None:
+                return None
+            theirs = converted
+    return theirs / ours if ours > 0 and theirs > 0 else None
+
+
 def is_convertible(claimed: Quantity, source: Quantity) -> bool:
     """Return whether the two measure the same thing in different units."""
     if claimed.unit == source.unit or not claimed.unit or not source.unit:
@@ -271,6 +332,10 @@ def is_convertible(claimed: Quantity, source: Quantity) -> bool:
     if {claimed.unit, source.unit} & _NOT_PHYSICAL:
         return False
     return convert_quantity(source, claimed.unit) is not None
+
+
+def _in_cents(quantity: Quantity) -> Decimal:
+    return quantity.value if quantity.unit == "CENT" else quantity.value * 100
 
 
 def _as_share(quantity: Quantity) -> Decimal:

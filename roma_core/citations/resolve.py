@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from roma_core.citations.foreign import is_fair_cut
 from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import read_words
 from roma_core.facts import read_author
@@ -292,11 +293,19 @@ class _Checks:
 
 
 def _limit_to_measured(support: Support, chunk: Chunk) -> Support:
-    """Return a verdict as it is where the check was measured; elsewhere only what stands there word for word counts."""
+    """Return a verdict as it is where the check was measured; elsewhere only what stands there word for word counts.
+
+    There a part of a sentence counts where nothing in the rest of it decides.
+    """
     language = chunk.facts.language or detect_language(chunk.text)
-    if support.verdict in {"verbatim", "unchecked"} or is_covered(MEASURED_LANGUAGES, language):
+    if support.verdict == "unchecked" or is_covered(MEASURED_LANGUAGES, language):
         return support
-    return replace(support, verdict="unchecked", reasons=(Reason("language", source=describe_language(language)),))
+    reason = Reason("language", source=describe_language(language))
+    if support.verdict == "verbatim":
+        if is_fair_cut(chunk.text, support.start, support.end, language):
+            return support
+        reason = Reason("left out", source="the rest of the sentence")
+    return replace(support, verdict="unchecked", reasons=(reason,))
 
 
 def states_fact(said: str, document: Document) -> bool:

@@ -13,30 +13,40 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from roma_core.citations.align import Alignment, Edit, align, copied_share, find_run
+from roma_core.citations.codes import CODE_PREFIX, join_codes, with_codes
+from roma_core.citations.cuts import LEXICA, find_cut_after, find_cut_before, find_left_out, is_unambiguous, text_of
 from roma_core.citations.definitions import read_acronyms, write_acronyms
 from roma_core.citations.lexicon import (
     ANTONYMS,
     APPROXIMATIONS,
-    ATTRIBUTIONS,
-    CONDITIONS,
-    COORDINATORS,
     DENIALS,
     FILLERS,
     HARMLESS,
     HEDGES,
     JOINERS,
     NEGATIONS,
+    PERSON_OF,
     PRONOUNS,
     QUANTIFIERS,
-    RELATIVES,
-    REPORTING,
-    SOFT_DENIALS,
+    SYNONYMS,
 )
-from roma_core.citations.numbers import MONTHS, UNITS, Date, is_convertible, rounding_error, same_quantity
+from roma_core.citations.numbers import Date, is_convertible, is_within, rounding_error, same_quantity
+from roma_core.citations.phrases import BOUND_NAMES, read_phrases
 from roma_core.citations.quotations import is_title, unproven_quotation
+from roma_core.citations.reasons import Reason, ReasonKind
+from roma_core.citations.rows import RowVerdict, read_row_claim
+from roma_core.citations.turns import (
+    move_date,
+    read_subject,
+    turn_active,
+    turn_adverbials,
+    turn_comparison,
+    turn_copula,
+    turn_pair,
+    turn_report,
+)
 from roma_core.citations.words import (
     ClaimWord,
     has_broken_words,
@@ -59,6 +69,11 @@ PARTIAL = 0.3
 """Least coverage for *partial*."""
 ONE_FACT = 8
 """Claims of at most this many content words state one fact."""
+SIMPLE = 5
+"""Claims of at most this many content words are supported only where they follow a sentence: so few words stand near
+each other in a passage by chance, whatever they are said of."""
+EDITED = 0.85
+"""Share of a claim's content in one sentence from which it is an edit of that sentence, and no other wording."""
 STRICTER = 0.1
 """Added to both thresholds for a claim of one fact."""
 FOLLOWS = 0.6
@@ -75,61 +90,16 @@ LONGER = 0.04
 """... and another one must add this much coverage."""
 CANDIDATES = 8
 """Sentences of a passage that a claim is aligned with: those that share the most words with it."""
+MOST_BACK = 4
+"""Sentences before one that begins with a pronoun in which the subject is looked for."""
+MOST_TURNED = 3
+"""Sentences against which a claim is turned: other order, other voice."""
+HOLDS_FOR_TURN = 0.6
+"""Share of a claim's content that a sentence must hold for it."""
 SLOT = 3
 """Content words on either side of a difference up to which it is one word for another, and no other wording."""
 REACH = 4
 """A negation governs this many content words behind it."""
-
-ReasonKind = Literal[
-    "quotation", "number", "unit", "negation", "direction", "quantifier", "hedge", "condition", "attribution", "name",
-    "order", "word", "left out", "splice", "coverage", "language", "entailment",
-]  # fmt: skip
-CONTRADICTING: frozenset[ReasonKind] = frozenset({"number", "unit", "negation", "direction"})
-"""Kinds of difference that turn a statement round when the source has something else in the same place."""
-FINAL: frozenset[ReasonKind] = CONTRADICTING | {"quotation"}
-"""Kinds that no model may overrule."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One difference that decided: ``claim`` has these words, ``source`` has those in their place."""
-
-    kind: ReasonKind
-    claim: str = ""
-    source: str = ""
-    is_slot: bool = True
-    """True where the difference is a word or two in the same place, and no other way to say it."""
-
-    def __str__(self) -> str:
-        if self.kind == "language" and self.source:
-            return f"language: the check was not measured on {self.source}"
-        if self.kind == "entailment":
-            return f"entailment: confirmed by {self.source}"
-        both = f"{self.claim!r} for {self.source!r}" if self.claim and self.source else ""
-        one = f"{self.claim!r} is not in the source" if self.claim else f"{self.source!r} is left out"
-        return f"{self.kind}: {both or one}" if self.claim or self.source else self.kind
-
-    @property
-    def is_final(self) -> bool:
-        """Return whether no model may overrule it.
-
-        A unit without a number is one too ("an hour" for "a day"), a month is a number, and "declined to" denies.
-        """
-        claimed, said = (set(text.casefold().split()) for text in self.pair)
-        is_unit = any(claimed & kind.keys() and said & kind.keys() for kind in (UNITS, MONTHS))
-        return self.kind in FINAL or is_unit or bool((claimed ^ said) & (NEGATIONS | SOFT_DENIALS))
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        """The words of the claim and those of the source."""
-        return self.claim, self.source
-
-    @property
-    def contradicts(self) -> bool:
-        """Return whether the source says the opposite, or another number, in the same place."""
-        if self.kind not in CONTRADICTING or not self.is_slot:
-            return False
-        return self.kind == "negation" or bool(self.claim and self.source)
 
 
 @dataclass(frozen=True)
@@ -165,10 +135,14 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
         return Support(0, len(passage), "unchecked", 0.0)
     if _other_script(content, source.words):
         return Support(0, len(passage), "unchecked", 0.0, (Reason("language"),))
+    if (whole := _find_sentence(claim, source)) is not None:
+        return Support(whole.start, whole.end, "verbatim", 1.0)
     quotation = unproven_quotation(claim, wanted, source.words, source.names)
     reading = _read(wanted, source)
     if quotation is None and reading.is_clean and reading.span is not None:
         return Support(*reading.span, "verbatim" if reading.is_verbatim else "supported", 1.0)
+    if quotation is None and "|" in passage and (in_row := read_row_claim(wanted, passage, context)) is not None:
+        return _by_row(in_row)
     best = _best_window(content, source)
     if quotation is not None and not is_title(quotation):
         return Support(best.start, best.end, "unsupported", round(best.score, 4), (Reason("quotation", quotation),))
@@ -185,6 +159,23 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
         return Support(start, end, "contradicted", score, reasons)
     verdict: CitationVerdict = "partial" if best.score >= PARTIAL else "unsupported"
     return Support(start, end, verdict, score, reasons)
+
+
+def _find_sentence(claim: str, source: _SourceWords) -> Sentence | None:
+    """Return the sentence of the passage that a claim is sign by sign, but for blanks and the full stop."""
+    wanted = _one_line(claim)
+    return next((unit.sentence for unit in source.units if _one_line(unit.sentence.of(source.passage)) == wanted), None)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".!")
+
+
+def _by_row(found: RowVerdict) -> Support:
+    row = found.row
+    if found.wrong is None:
+        return Support(row.start, row.end, "supported", 1.0)
+    return Support(row.start, row.end, "contradicted", SAYS_THE_REST, (Reason("number", *found.wrong),))
 
 
 def _is_put_together(wanted: Sequence[ClaimWord], source: _SourceWords) -> bool:
@@ -215,19 +206,42 @@ class _SourceWords:
     units: tuple[_Unit, ...]
     context: frozenset[str]
     names: tuple[tuple[str, ...], ...]
+    headings: tuple[_Heading, ...]
     acronyms: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+
+    def known_at(self, place: int) -> frozenset[str]:
+        """Return the stems that say what is spoken of at an offset: of the title, and of the headings above it."""
+        above: list[_Heading] = []
+        for heading in self.headings:
+            if heading.start > place:
+                break
+            above = [*(other for other in above if other.level < heading.level), heading]
+        return self.context.union(*(heading.stems for heading in above if not heading.denies))
+
+    @functools.cached_property
+    def topic(self) -> frozenset[str]:
+        """Return the stems of the title and of all headings of the passage."""
+        return self.context.union(*(heading.stems for heading in self.headings))
+
+    def find_antecedents(self, unit: _Unit) -> list[ClaimWord]:
+        """Return the words that a pronoun at the beginning of a sentence may stand for: the subject before it."""
+        index = next((i for i, other in enumerate(self.units) if other.first == unit.first), 0)
+        for other in reversed(self.units[max(0, index - MOST_BACK) : index]):
+            subject = read_subject(self.words[other.first : other.last])
+            if any(word.is_content for word in subject):
+                return subject
+        return []
 
     @staticmethod
     @functools.lru_cache(maxsize=128)
     def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _SourceWords:
         acronyms = read_acronyms(document or f"{context}\n{passage}")
-        words = tuple(write_acronyms(read_words(passage, vocabulary), acronyms))
+        coded = with_codes(passage, read_words(passage, vocabulary))
+        coded = join_codes(coded, {word.key for word in coded})
+        words = tuple(_read_phrases(passage, write_acronyms(coded, acronyms)))
         lines = [read_words(line) for line in context.splitlines()]
         names = tuple(tuple(word.key for word in write_acronyms(line, acronyms)) for line in lines if line)
         units = tuple(_units(passage, words))
-        headings = {
-            word.stem for unit in units if unit.sentence.kind == "heading" for word in words[unit.first : unit.last]
-        }
         known = {word.stem for line in lines for word in write_acronyms(line, acronyms) if word.is_content}
         known |= {word.stem for line in lines for word in line if word.is_content}
         return _SourceWords(
@@ -235,8 +249,9 @@ class _SourceWords:
             words,
             tuple(word.key for word in words),
             units,
-            frozenset(known | headings),
+            frozenset(known),
             names,
+            tuple(_headings(passage, units, words)),
             tuple(sorted(acronyms.items())),
         )
 
@@ -244,11 +259,42 @@ class _SourceWords:
         """Return the words of a claim in the spelling of this passage, as far as that is the same."""
         acronyms = dict(self.acronyms)
         vocabulary = read_forms(self.passage) if has_broken_words(claim) else frozenset[str]()
-        words = join_broken(read_words(claim, vocabulary), frozenset(self.keys))
-        return tuple(write_acronyms(words, acronyms))
+        words = join_broken(with_codes(claim, read_words(claim, vocabulary)), frozenset(self.keys))
+        words = write_acronyms(join_codes(words, frozenset(self.keys)), acronyms)
+        return tuple(_read_phrases(claim, words))
 
     def unit_words(self, unit: _Unit, wanted: Sequence[ClaimWord]) -> list[ClaimWord]:
         return join_broken(self.words[unit.first : unit.last], frozenset(word.key for word in wanted))
+
+
+def _read_phrases(text: str, words: Sequence[ClaimWord]) -> Iterator[ClaimWord]:
+    """Yield the words with their phrases, sentence by sentence: no phrase depends on the sentence before."""
+    first = 0
+    for unit in _units(text, words):
+        yield from words[first : unit.first]
+        yield from read_phrases(words[unit.first : unit.last])
+        first = unit.last
+    yield from words[first:]
+
+
+@dataclass(frozen=True)
+class _Heading:
+    start: int
+    level: int
+    stems: frozenset[str]
+    denies: bool
+    """"Not allowed": what stands under it is not said to be so."""
+
+
+def _headings(passage: str, units: Sequence[_Unit], words: Sequence[ClaimWord]) -> Iterator[_Heading]:
+    for unit in units:
+        if unit.sentence.kind != "heading":
+            continue
+        line = passage[passage.rfind("\n", 0, unit.sentence.start) + 1 : unit.sentence.start]
+        here = words[unit.first : unit.last]
+        stems = frozenset(word.stem for word in here if word.is_content)
+        denies = bool({word.key for word in here} & NEGATIONS)
+        yield _Heading(unit.sentence.start, line.count("#"), stems, denies)
 
 
 def _units(passage: str, words: Sequence[ClaimWord]) -> Iterator[_Unit]:
@@ -306,9 +352,33 @@ def _read(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment:
         return best
     if joined := _joined_sentences(wanted, units, source):
         return joined
+    if turned := _turned(wanted, units, source):
+        return turned
     if verbatim is not None:
         return verbatim
     return best or _BestAlignment(None, (Reason("coverage"),), 0.0)
+
+
+def _turned(wanted: Sequence[ClaimWord], units: Sequence[_Unit], source: _SourceWords) -> _BestAlignment | None:
+    """Return the reading of a claim that says a sentence in another order or voice; None where there is none."""
+    content = {word.key for word in wanted if word.is_content}
+    for unit in units[:MOST_TURNED]:
+        present = source.unit_words(unit, wanted)
+        if len(content & {word.key for word in present}) < HOLDS_FOR_TURN * len(content):
+            continue
+        turns = [(turn, present) for turn in _turns_of(wanted)]
+        turns += [(list(wanted), turn) for turn in turn_active(present)]
+        turns.append((move_date(wanted), move_date(present)))
+        for claim, sentence in turns:
+            reading = _align_with(claim, sentence, unit, source)
+            if reading.is_clean:
+                return reading
+    return None
+
+
+def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    for turn in (turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair):
+        yield from turn(words)
 
 
 def _candidates(wanted: Sequence[ClaimWord], source: _SourceWords) -> list[_Unit]:
@@ -363,15 +433,16 @@ def _run_reasons(
             and not _is_parted(wanted[begin - first])
             and (before or parts[number - 1][1] < _end_of(present, parts[number - 1][2]))
         ):
-            reasons.append(Reason("splice", _text(wanted[begin - first - 1 : begin - first + 1])))
-        reasons += _cut_before(before, present[begin]) if begin == first else []
+            reasons.append(Reason("splice", text_of(wanted[begin - first - 1 : begin - first + 1])))
+        kept = words[begin - offset : end - offset]
+        reasons += find_cut_before(before, present[begin], kept) if begin == first else []
         following = words[end - offset - 1] if end > offset else None
-        reasons += _cut_after(after, following) if end == last else []
+        reasons += find_cut_after(after, following, kept) if end == last else []
     if len(parts) > 1:
         ends_short = parts[-1][1] < _end_of(present, parts[-1][2])
         begins_late = parts[0][0] > _index_of(present, parts[0][2].sentence.start)
         if ends_short or begins_late:
-            reasons.append(Reason("splice", _text(wanted[:1])))
+            reasons.append(Reason("splice", text_of(wanted[:1])))
     return tuple(reasons)
 
 
@@ -395,7 +466,12 @@ def _is_parted(word: ClaimWord) -> bool:
 
 
 def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) -> _BestAlignment:
-    present = source.unit_words(unit, wanted)
+    return _align_with(wanted, source.unit_words(unit, wanted), unit, source)
+
+
+def _align_with(
+    wanted: Sequence[ClaimWord], present: Sequence[ClaimWord], unit: _Unit, source: _SourceWords
+) -> _BestAlignment:
     claim = bind_numbers(wanted, present)
     alignment = align(claim, present)
     if not alignment.pairs:
@@ -412,6 +488,11 @@ def bind_numbers(wanted: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> l
     measured = [word for word in present if word.quantity is not None or word.date is not None]
     if not measured:
         return list(wanted)
+    plain = [
+        word
+        for index, word in enumerate(present)
+        if word.quantity is not None and not (index and present[index - 1].key in BOUND_NAMES)
+    ]
     bound: list[ClaimWord] = []
     for word in wanted:
         if not word.is_number or word.key in keys:
@@ -420,8 +501,21 @@ def bind_numbers(wanted: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> l
         same = min(
             (other for other in measured if _says_same(word, other)), key=lambda o: _distance(word, o), default=None
         )
+        if same is None and bound and bound[-1].key in BOUND_NAMES:
+            limit = bound[-1].key
+            same = next((other for other in plain if _lies_within(limit, word, other)), None)
+            if same is not None:
+                bound.pop()
         bound.append(replace(word, key=same.key, stem=same.stem) if same else word)
     return bound
+
+
+def _lies_within(limit: str, claimed: ClaimWord, other: ClaimWord) -> bool:
+    """Return whether the source's number is "more than 40", "about 50" or what else a claim says of it."""
+    if claimed.quantity is None or other.quantity is None:
+        return False
+    are_years = all(re.fullmatch(r"1[5-9]\d\d|20\d\d", word.text) for word in (claimed, other))
+    return not are_years and is_within(limit, claimed.quantity, other.quantity)
 
 
 def _distance(claimed: ClaimWord, other: ClaimWord) -> float:
@@ -463,22 +557,44 @@ def _edit_reasons(
     next_claim = claim[edit.claim_index + len(edit.claim)] if not edit.at_end else None
     next_source_index = edit.source_index + len(edit.source)
     edit = _without_same_numbers(edit)
-    if not edit.claim and not edit.source:
+    if (not edit.claim and not edit.source) or _is_synonym(edit):
         return []
+    if _changes_person(edit):
+        return [Reason("word", text_of(edit.claim), text_of(edit.source))]
     their_keys = {word.key for word in edit.source}
     new = [
-        word for word in edit.claim if word.key not in HARMLESS or (word.key == "and" and their_keys & {"or", "nor"})
+        word
+        for word in edit.claim
+        if word.key not in HARMLESS or (word.key == "and" and their_keys & {"or", "nor", "of"})
     ]
     next_source = present[next_source_index] if next_source_index < len(present) else None
     if not new:
-        return _left_out(edit, present, next_source, source)
+        return find_left_out(edit, present, next_source, source.words)
     if _is_resolved(edit, new, next_claim, unit, source):
-        return _left_out(replace(edit, source=()), present, next_source, source)
+        return find_left_out(replace(edit, source=()), present, next_source, source.words)
     if _is_expanded_name(new, next_claim, source):
-        return _left_out(edit, present, next_source, source)
-    if _is_finite_verb(edit, new, next_source):
+        return find_left_out(edit, present, next_source, source.words)
+    before = present[edit.source_index - 1] if edit.source_index else None
+    if _is_finite_verb(edit, new, before, next_source):
         return []
     return [_difference(new, edit, moved)]
+
+
+def _is_synonym(edit: Edit) -> bool:
+    """Return whether the words on both sides are one of the pairs that everybody uses for each other."""
+    sides = [tuple(word.key for word in side) for side in (edit.claim, edit.source)]
+    groups = [SYNONYMS.get(side, frozenset()) for side in sides]
+    if groups[0] & groups[1]:
+        return True
+    content = [tuple(key for key in side if key not in HARMLESS) for side in sides]
+    groups = [SYNONYMS.get(side, frozenset()) for side in content]
+    return bool(groups[0] & groups[1])
+
+
+def _changes_person(edit: Edit) -> bool:
+    """Return whether a pronoun stands for one of another person: "her" for "his", "their" for "its"."""
+    ours, theirs = ({PERSON_OF[w.key] for w in side if w.key in PERSON_OF} for side in (edit.claim, edit.source))
+    return bool(ours) and bool(theirs) and not ours & theirs
 
 
 def _without_same_numbers(edit: Edit) -> Edit:
@@ -494,19 +610,22 @@ def _without_same_numbers(edit: Edit) -> Edit:
 
 def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason:
     """Return the reason for words of a claim that its source does not have in this place."""
-    ours, theirs = _text(edit.claim), _text(edit.source)
+    ours, theirs = text_of(edit.claim), text_of(edit.source)
     is_slot = all(sum(word.is_content for word in side) <= SLOT for side in (edit.claim, edit.source))
     numbers = [word for word in new if word.is_number]
     other_numbers = [word for word in edit.source if word.is_number]
     new_keys, old_keys = {word.key for word in new}, {word.key for word in edit.source}
     if new_keys & NEGATIONS or old_keys & DENIALS:
         return Reason("negation", ours, theirs, is_slot)
+    codes = [any(word.key.startswith(CODE_PREFIX) for word in side) for side in (new, edit.source)]
+    if any(codes):
+        return Reason("code" if all(codes) else "name", ours, theirs, is_slot)
     if numbers:
         is_unit = any(_same_number(a, b) for a in numbers for b in other_numbers)
         return Reason("unit" if is_unit else "number", ours, theirs, is_slot and bool(other_numbers))
     if any(_is_opposite(a, b) for a in new for b in edit.source):
         return Reason("direction", ours, theirs, is_slot)
-    for kind, words in _LEXICA:
+    for kind, words in LEXICA:
         if (new_keys | old_keys) & words:
             return Reason(kind, ours, theirs)
     if any(word.key in moved and word.is_content for word in new):
@@ -514,14 +633,6 @@ def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason
     if any(word.is_name for word in new):
         return Reason("name", ours, theirs)
     return Reason("word", ours, theirs)
-
-
-_LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
-    ("hedge", HEDGES),
-    ("quantifier", QUANTIFIERS),
-    ("condition", CONDITIONS),
-    ("attribution", ATTRIBUTIONS),
-)
 
 
 def _same_number(a: ClaimWord, b: ClaimWord) -> bool:
@@ -551,9 +662,10 @@ def _is_resolved(
     content = [word for word in new if word.is_content]
     if not content or any(word.is_number or word.key in NEGATIONS for word in new):
         return False
-    earlier = {word.stem for word in source.words[max(0, unit.first - 120) : unit.first] if word.is_content}
-    names_only = all(word.is_name or word.stem in source.context for word in content)
-    if not all(word.stem in source.context or word.stem in earlier for word in content):
+    known = source.known_at(unit.sentence.start)
+    earlier = {word.stem for word in source.find_antecedents(unit)}
+    names_only = all(word.is_name or word.stem in known for word in content)
+    if not all(word.stem in known or word.stem in earlier for word in content):
         return False
     if any(word.key in QUANTIFIERS or word.key in HEDGES for word in new):
         return False
@@ -565,7 +677,7 @@ def _is_resolved(
         return (is_pronoun or is_noun) and not {w.key for w in edit.source} & (NEGATIONS | QUANTIFIERS)
     if theirs:
         return False
-    is_topic = edit.at_start and all(word.stem in source.context for word in content)
+    is_topic = edit.at_start and all(word.stem in known for word in content)
     return is_topic
 
 
@@ -574,178 +686,20 @@ def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, so
     if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
         return False
     keys = [*(word.key for word in new), next_claim.key]
-    return find_run(keys, source.keys) >= 0 and _is_unambiguous(next_claim.key, new[-1].key, source)
+    return find_run(keys, source.keys) >= 0 and is_unambiguous(next_claim.key, new[-1].key, source.words)
 
 
-def _is_unambiguous(name: str, before: str, source: _SourceWords) -> bool:
-    others = {
-        source.words[i - 1].key
-        for i, word in enumerate(source.words)
-        if i and word.key == name and source.words[i - 1].is_name and word.gap == " "
-    }
-    return others <= {before}
-
-
-def _is_finite_verb(edit: Edit, new: Sequence[ClaimWord], next_source: ClaimWord | None) -> bool:
+def _is_finite_verb(
+    edit: Edit, new: Sequence[ClaimWord], before: ClaimWord | None, next_source: ClaimWord | None
+) -> bool:
     """Return whether a claim puts "was" before the participle of a clause that its source has in brackets or commas."""
     if any(word.key not in {"was", "is"} for word in new) or len(new) != 1 or next_source is None:
         return False
+    if "," in next_source.gap and next_source.key in {"a", "an", "the"} and all(w.key in HARMLESS for w in edit.source):
+        return before is not None and before.text[:1].isupper()
     has_participle = next_source.key.endswith(("ed", "en", "born", "wn", "ilt", "ade"))
     is_parted = bool(set(next_source.gap) & set(",(;–—"))
     return has_participle and is_parted and all(word.key in HARMLESS for word in edit.source)
-
-
-# --- what a claim leaves out -----------------------------------------------------------------------------------------
-
-_CLAUSE_END = frozenset(",;:–—")
-_PARTING = frozenset(",;:()[]–—|\n")
-_PLACE_NAMES = frozenset(
-    "north south east west northern southern eastern western new old upper lower saint san los las la el vice former "
-    "anti non central inner outer greater great little".split()
-)
-_PHRASES = frozenset("in on at during by".split())
-
-
-def _left_out(
-    edit: Edit, present: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceWords
-) -> list[Reason]:
-    """Return the reasons why the source's words of ``edit`` may not be left out."""
-    words = edit.source
-    if [word.key for word in words] in (["not", "only"], ["not", "just"], ["not", "merely"]):
-        return []
-    if all(word.key in HARMLESS or word.key in FILLERS for word in words):
-        return []
-    previous = present[edit.source_index - 1] if edit.source_index else None
-    if edit.at_start:
-        return _cut_before(words, next_source)
-    if edit.at_end:
-        return _cut_after(words, previous)
-    if _is_short_name(words, next_source, source):
-        return []
-    for clause, following in _shifts(words, edit.source_index, present):
-        begins = bool(set(clause[0].gap) & _PARTING) or clause[0].key in RELATIVES or clause[0].key in COORDINATORS
-        ends = bool(set(following.gap) & _PARTING) or clause[-1].key in COORDINATORS
-        if begins and ends:
-            return _clause_reasons(clause)
-    if words[-1].key in COORDINATORS and len(words) > 2:
-        return _clause_reasons(words)
-    is_phrase = words[0].key in _PHRASES and len(words) <= 6 and next_source is not None
-    if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
-        return _clause_reasons(words) or _decisive(words)
-    return _decisive(words) or [Reason("left out", source=_text(words))]
-
-
-def _shifts(
-    words: Sequence[ClaimWord], index: int, present: Sequence[ClaimWord]
-) -> Iterator[tuple[Sequence[ClaimWord], ClaimWord]]:
-    """Yield the words that were left out, and the ways to cut them that leave the same words: "index (h-index)"."""
-    first, last = index, index + len(words)
-    if list(present[first:last]) != list(words) or last >= len(present):
-        if last < len(present):
-            yield words, present[last]
-        return
-    yield words, present[last]
-    for step in range(1, 4):
-        if last + step < len(present) and [w.key for w in present[first : first + step]] == [
-            w.key for w in present[last : last + step]
-        ]:
-            yield present[first + step : last + step], present[last + step]
-        if first - step >= 0 and [w.key for w in present[first - step : first]] == [
-            w.key for w in present[last - step : last]
-        ]:
-            yield present[first - step : last - step], present[last - step]
-
-
-def _decisive(words: Sequence[ClaimWord]) -> list[Reason]:
-    keys = {word.key for word in words}
-    if keys & NEGATIONS:
-        return [Reason("negation", source=_text(words))]
-    return [Reason(kind, source=_text(words)) for kind, lexicon in _LEXICA if keys & lexicon][:1]
-
-
-def _clause_reasons(words: Sequence[ClaimWord]) -> list[Reason]:
-    """Return why a clause may not go: it is a condition or an exception, or it says whose statement this is."""
-    head = [word.key for word in words if word.key not in {"and", "but", "or"}][:2]
-    if any(key in _CONDITION_HEADS for key in head[:1]) or head[:2] == ["other", "than"] or head[:1] == ["not"]:
-        return [Reason("condition", source=_text(words))]
-    is_reporting = bool(words) and (words[0].key in REPORTING or words[-1].key in REPORTING)
-    if len(words) <= 6 and (head[:1] == ["according"] or is_reporting):
-        return [Reason("attribution", source=_text(words))]
-    return []
-
-
-_CONDITION_HEADS = CONDITIONS - {"without", "although", "whether", "save", "only"}
-
-
-def _is_short_name(words: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceWords) -> bool:
-    """Return whether the words left out begin a name whose end stays and is plain: "Ada" of "Ada Kern"."""
-    if next_source is None or not next_source.is_name or next_source.gap.strip():
-        return False
-    if not all(word.is_name or word.text[:1].isupper() for word in words) or {w.key for w in words} & _PLACE_NAMES:
-        return False
-    if any(word.is_number or word.key.startswith("acronym:") for word in words) or len(words) > 3:
-        return False
-    return _is_unambiguous(next_source.key, words[-1].key, source)
-
-
-def _cut_before(words: Sequence[ClaimWord], following: ClaimWord | None) -> list[Reason]:
-    """Return why a claim may not begin after ``words``: they deny, limit or attribute what follows."""
-    if not words or following is None:
-        return []
-    clause = list(words)
-    for index in range(len(words) - 1, -1, -1):
-        if (index + 1 < len(words) and set(words[index + 1].gap) & _PARTING) or words[index].key in COORDINATORS:
-            clause = list(words[index + 1 :])
-            break
-    if set(following.gap) & _PARTING:
-        clause = []
-    keys = [word.key for word in clause]
-    if set(keys) & (DENIALS | {"failed", "fails", "fail", "refused", "denied", "denies", "prevented"}):
-        return [Reason("negation", source=_text(clause))]
-    if set(keys) & ATTRIBUTIONS and (keys[-1] == "that" or set(keys[-3:]) & ATTRIBUTIONS):
-        return [Reason("attribution", source=_text(clause))]
-    if set(keys) & HEDGES:
-        return [Reason("hedge", source=_text(clause))]
-    if set(keys[-2:]) & QUANTIFIERS:
-        return [Reason("quantifier", source=_text(clause))]
-    if set(keys) & _CONDITION_HEADS:
-        return [Reason("condition", source=_text(clause))]
-    opening = [word.key for word in words if word.key not in FILLERS][:2]
-    if opening and opening[0] in _CONDITION_HEADS - {"without"} and set(following.gap) & _PARTING:
-        return [Reason("condition", source=_text(words))]
-    if opening and opening[0] == "according" and set(following.gap) & _PARTING:
-        return [Reason("attribution", source=_text(words))]
-    if _cuts_range(words[-1], following) and len(words) > 1 and words[-2].is_number:
-        return [Reason("number", following.text, _text(words))]
-    return []
-
-
-def _cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None) -> list[Reason]:
-    """Return why a claim may not end before ``words``: a condition, an exception or an attribution follows."""
-    if not words:
-        return []
-    if previous is not None and previous.is_number and words[0].key == "to" and len(words) > 1 and words[1].is_number:
-        return [Reason("number", previous.text, _text((previous, *words[:2])))]
-    chunk: list[ClaimWord] = []
-    for index, word in enumerate(words):
-        if index and set(word.gap) & _CLAUSE_END:
-            if reasons := _clause_reasons(chunk):
-                return reasons
-            chunk = []
-        chunk.append(word)
-    if reasons := _clause_reasons(chunk):
-        return reasons
-    is_new_clause = bool(set(words[0].gap) & _PARTING) or words[0].key in RELATIVES
-    for index, word in enumerate(words[:12] if not is_new_clause else ()):
-        if word.key in {"if", "unless", "until", "except", "excluding"}:
-            return [Reason("condition", source=_text(words[index:]))]
-        if set(word.gap) & _PARTING and index:
-            break
-    return []
-
-
-def _cuts_range(word: ClaimWord, following: ClaimWord) -> bool:
-    return word.key in {"to", "and"} and following.is_number
 
 
 # --- sentences that a claim joins ----------------------------------------------------------------------------------
@@ -808,12 +762,14 @@ class _SourceWindow:
     end: int
     words: tuple[ClaimWord, ...]
     stems: frozenset[str]
+    known: frozenset[str]
     score: float = 0.0
 
 
 def _best_window(content: Sequence[ClaimWord], source: _SourceWords) -> _SourceWindow:
     """Return the run of one to ``MAX_WINDOW`` sentences that covers the claim best."""
-    best, best_rank = _SourceWindow(0, len(source.passage), (), frozenset()), (-1.0, 0)
+    nothing = frozenset[str]()
+    best, best_rank = _SourceWindow(0, len(source.passage), (), nothing, nothing), (-1.0, 0)
     wanted = {word.stem: word.weight for word in content}
     total = sum(word.weight for word in content)
     shared = [any(word.stem in wanted for word in source.words[unit.first : unit.last]) for unit in source.units]
@@ -824,17 +780,16 @@ def _best_window(content: Sequence[ClaimWord], source: _SourceWords) -> _SourceW
             run = source.units[i : i + size]
             words = source.words[run[0].first : run[-1].last]
             claim = bind_numbers([w for w in content if w.is_number], words)
-            stems = frozenset(word.stem for word in words if word.is_content)
+            stems = frozenset(_stems_of(words))
             bound = sum(w.weight for w in claim if w.stem in stems)
             plain = sum(w.weight for w in content if not w.is_number and w.stem in stems)
-            known = sum(
-                w.weight for w in content if not w.is_number and w.stem not in stems and w.stem in source.context
-            )
+            topic = source.topic
+            known = sum(w.weight for w in content if not w.is_number and w.stem not in stems and w.stem in topic)
             proven = bound + plain
             score = (proven + (known if proven else 0.0)) / total if total else 0.0
             rank = (score - LONGER * (size - 1), -run[0].sentence.start)
             if rank > best_rank:
-                best = _SourceWindow(run[0].sentence.start, run[-1].sentence.end, words, stems, score)
+                best = _SourceWindow(run[0].sentence.start, run[-1].sentence.end, words, stems, topic, score)
                 best_rank = rank
     return best
 
@@ -853,23 +808,44 @@ def _in_other_words(
     score = round(window.score, 4)
     rest = [word for word in content if not word.is_number]
     rest_weight = sum(word.weight for word in rest)
-    rest_found = sum(word.weight for word in rest if word.stem in window.stems or word.stem in source.context)
+    rest_found = sum(word.weight for word in rest if word.stem in window.stems or word.stem in window.known)
     says_the_rest = rest_found >= SAYS_THE_REST * rest_weight
     if one_fact and says_the_rest and any(reason.contradicts for reason in reasons):
         return Support(window.start, window.end, "contradicted", score, tuple(reasons))
     if window.score < PARTIAL + bar:
-        missing = _text([word for word in content if word.stem not in window.stems])
+        missing = text_of([word for word in content if word.stem not in window.stems])
         return Support(window.start, window.end, "unsupported", score, (*reasons, Reason("coverage", missing)))
-    if not reasons and window.score >= SUPPORTED + bar and _coverage_of(content, source) >= KNOWN:
+    is_told = len(content) > SIMPLE and not _is_edited(content, source)
+    says_enough = window.score >= SUPPORTED + bar and _coverage_of(content, window, source) >= KNOWN
+    if is_told and says_enough and not reasons:
         return Support(window.start, window.end, "supported", score)
-    missing = _text([word for word in content if word.stem not in window.stems and word.stem not in source.context])
+    missing = text_of([word for word in content if word.stem not in window.stems and word.stem not in window.known])
     lacking = (Reason("coverage", missing),) if missing and not reasons else ()
     return Support(window.start, window.end, "partial", score, (*reasons, *lacking))
 
 
-def _coverage_of(content: Sequence[ClaimWord], source: _SourceWords) -> float:
+def _stems_of(words: Iterable[ClaimWord]) -> Iterator[str]:
+    """Yield the stems of the content words; a code has those of its parts, too."""
+    for word in words:
+        if word.is_content:
+            yield word.stem
+        if word.key.startswith(CODE_PREFIX):
+            yield from (part.stem for part in read_words(re.sub(r"[\W_]+", " ", word.text)) if part.is_content)
+
+
+def _is_edited(content: Sequence[ClaimWord], source: _SourceWords) -> bool:
+    """Return whether one sentence has nearly all content of a claim: it is no other wording, and no turn follows it."""
+    least = EDITED * sum(word.weight for word in content)
+    for unit in source.units:
+        stems = set(_stems_of(source.words[unit.first : unit.last]))
+        if sum(word.weight for word in content if word.stem in stems) >= least:
+            return True
+    return False
+
+
+def _coverage_of(content: Sequence[ClaimWord], window: _SourceWindow, source: _SourceWords) -> float:
     """Return the weighted share of the content words that the passage holds anywhere."""
-    stems = {word.stem for word in source.words} | source.context
+    stems = {*_stems_of(source.words), *window.known}
     return sum(word.weight for word in content if word.stem in stems) / sum(word.weight for word in content)
 
 
@@ -888,13 +864,13 @@ def _open_reasons(
     if missing:
         others = [word for word in window.words if word.is_number]
         is_all = len(missing) == len(numbers)
-        yield Reason("number", _text(missing), _text(others[:3]) if is_all else "")
+        yield Reason("number", text_of(missing), text_of(others[:3]) if is_all else "")
     if not _same_polarity(bound, window.words):
-        yield Reason("negation", _text([w for w in wanted if w.key in NEGATIONS]), "")
-    foreign = [w for w in content if w.is_name and w.stem not in window.stems and w.stem not in source.context]
-    present = {word.stem for word in source.words}
+        yield Reason("negation", text_of([w for w in wanted if w.key in NEGATIONS]), "")
+    foreign = [w for w in content if w.is_name and w.stem not in window.stems and w.stem not in window.known]
+    present = set(_stems_of(source.words))
     if any(word.stem not in present for word in foreign):
-        yield Reason("name", _text(foreign))
+        yield Reason("name", text_of(foreign))
     stems = window.stems
     for word in content if len(content) <= ONE_FACT else ():
         if word.stem in stems or word.is_number:
@@ -916,7 +892,8 @@ def _is_dated(word: ClaimWord, window: _SourceWindow, source: _SourceWords) -> b
     day = Date(0, word.date.month, word.date.day)
     has_day = any(other.date is not None and other.date.holds(day) for other in window.words)
     year = word.date.year
-    has_year = not year or any(_year_of(other) == year for other in source.words) or f"#{year}" in source.context
+    known = source.known_at(window.start)
+    has_year = not year or any(_year_of(other) == year for other in source.words) or f"#{year}" in known
     return has_day and has_year
 
 
@@ -925,7 +902,7 @@ def _is_year_of_passage(word: ClaimWord, window: _SourceWindow, source: _SourceW
     year = _year_of(word) if word.date is None or not word.date.month else 0
     if not 1000 <= year <= 2100 or any(1000 <= _year_of(other) <= 2100 for other in window.words):
         return False
-    return any(_year_of(other) == year for other in source.words) or f"#{year}" in source.context
+    return any(_year_of(other) == year for other in source.words) or f"#{year}" in source.known_at(window.start)
 
 
 def _year_of(word: ClaimWord) -> int:
@@ -965,10 +942,6 @@ def _with_signs(passage: str, words: Sequence[ClaimWord], first: int, last: int)
             end = sentence.end
     closing = re.compile(r"[%)\"”’*_`]*[.!?…。！？]+[)\"”’*_`]*").match(passage, end)
     return start, closing.end() if closing else end
-
-
-def _text(words: Iterable[ClaimWord]) -> str:
-    return " ".join(dict.fromkeys(word.text for word in words))
 
 
 __all__ = ["APPROXIMATIONS", "Reason", "ReasonKind", "Support", "verify_claim"]

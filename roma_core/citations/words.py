@@ -241,7 +241,7 @@ def _fold(word: str) -> str:
     if not any(unicodedata.combining(c) for c in decomposed):
         return folded
     stripped = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return stripped if stripped.isascii() else folded
+    return stripped if stripped and stripped.isascii() else folded
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -416,6 +416,8 @@ def _fraction_at(
     word = words[position]
     bottom = FRACTION_WORDS.get(word.text.casefold())
     is_small = used == 1 and 0 < value < 10 and first.kind == "word"
+    if word.gap.strip(" -‑\n\u00a0"):
+        return None
     if bottom is None or not is_small or (value == 1) == word.text.casefold().endswith("s"):
         return None
     share = (value / bottom).quantize(Decimal("1e-6"))
@@ -463,7 +465,8 @@ def _date_at(words: Sequence[ClaimWord], index: int) -> tuple[int, Date] | None:
         return None
     following = words[index + 1]
     day = _day_of(following)
-    if day is not None and not set(following.gap) - set(" \u00a0\n."):
+    is_abbreviated = "." in following.gap and not following.text[:1].isdigit()  # "in October. One boat ..."
+    if day is not None and not is_abbreviated and not set(following.gap) - set(" \u00a0\n."):
         year = _year_at(words, index + 2)
         return (index + 3, Date(year, month, day)) if year else (index + 2, Date(0, month, day))
     position = index + 2 if following.key == "of" else index + 1
@@ -515,6 +518,11 @@ def _quantity_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord
     first = words[index]
     if first.key == "us" and index + 2 < len(words) and words[index + 1].text == "$" and not words[index + 1].gap:
         return _quantity_at(words, index + 1)
+    if first.text in _DOLLARS and index + 2 < len(words) and words[index + 1].text == "$" and not words[index + 1].gap:
+        end, amount = _quantity_at(words, index + 1)
+        if amount.quantity is not None:
+            dollars = replace(amount.quantity, unit=_DOLLARS[first.text])
+            return end, _make_quantity_word(first, words[end - 1], dollars)
     if _is_year(first) and index + 1 < len(words) and words[index + 1].text == "s" and not words[index + 1].gap:
         return index + 2, replace(
             first, key=f"{first.key}s", stem=f"{first.key}s", end=words[index + 1].end, quantity=None
@@ -548,6 +556,9 @@ def _quantity_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord
     return end, _make_quantity_word(first, words[end - 1], replace(first.quantity, unit=unit))
 
 
+_DOLLARS = {"A": "AUD", "C": "CAD", "NZ": "NZD", "HK": "HKD", "S": "SGD"}
+"""Letters before a dollar sign."""
+_OF_DOLLARS = {"canadian": "CAD", "australian": "AUD", "singapore": "SGD"}
 UNIT_AFTER_SIGN = {"usd": "USD", "dollar": "USD", "dollars": "USD", "eur": "EUR", "gbp": "GBP"}
 
 
@@ -594,6 +605,10 @@ def _unit_at(words: Sequence[ClaimWord], index: int) -> tuple[int, str | None]:
         return index + 2, "percentage_point"
     if word.key in {"us", "u.s."} and following is not None and following.key in {"dollar", "dollars"}:
         return index + 2, "USD"
+    if word.key in _OF_DOLLARS and following is not None and following.key in {"dollar", "dollars"}:
+        return index + 2, _OF_DOLLARS[word.key]
+    if word.key == "swiss" and following is not None and following.key in {"franc", "francs"}:
+        return index + 2, "CHF"
     if word.key == "pound" and following is not None and following.key == "sterling":
         return index + 2, "GBP"
     if word.key in {"nautical"} and following is not None and following.key in {"mile", "miles"}:

@@ -158,6 +158,40 @@ def test_outside_of_the_measured_languages_only_what_stands_there_word_for_word_
         assert found.statements[0].decided_by == ("language: the check was not measured on German",)
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("Der Lift ist sonntags geschlossen, außer im August.", "Der Lift ist sonntags geschlossen"),
+        ("Es ist nicht wahr, dass die Brücke sicher ist.", "die Brücke sicher ist"),
+        ("Selon le maire, le vieux tunnel est sûr pour les voitures.", "le vieux tunnel est sûr pour les voitures"),
+        ("La entrada al museo cuesta 12 euros salvo en agosto.", "La entrada al museo cuesta 12 euros"),
+        ("我们不同意该条款的内容。", "同意该条款的内容"),
+        ("这座老桥的总长是三十五米。", "五米"),
+        ("会議は月曜日に開かれません。", "会議は月曜日に開かれ"),
+        ("Jos sataa, tie on suljettu koko päivän ajan.", "tie on suljettu koko päivän ajan"),
+    ],
+)
+def test_a_part_of_a_sentence_proves_nothing_where_the_rest_may_deny_it(text: str, part: str) -> None:
+    held = document("fremd", text)
+    [statement] = cite(f"{part} [1].", [passage(held, 1)], {1: held}).statements
+    assert statement.verdict == "unchecked"
+    [whole] = cite(f"{text} [1]", [passage(held, 1)], {1: held}).statements
+    assert whole.verdict == "verbatim"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("Die Brücke wurde im Jahr 1902 gebaut und ist 48 Meter lang.", "Die Brücke wurde im Jahr 1902 gebaut"),
+        ("这座老桥长三十五米，建于1902年。", "这座老桥长三十五米"),
+    ],
+)
+def test_a_part_of_a_sentence_is_verbatim_where_nothing_in_the_rest_decides(text: str, part: str) -> None:
+    held = document("fremd", text)
+    [statement] = cite(f"{part} [1].", [passage(held, 1)], {1: held}).statements
+    assert statement.verdict == "verbatim"
+
+
 TABLE = "Before.\n\nTable 2: Boats for hire\n\n| Boat | Berths |\n|---|---|\n| Gull | 4 |\n| Heron | 6 |\n\nAfter."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.citations import read_words
+from roma_core.citations import read_words, verify_claim
 from roma_core.citations.definitions import read_acronyms
 from roma_core.citations.words import join_broken, one_spelling
 
@@ -97,3 +97,15 @@ def test_acronyms_are_those_that_the_document_defines(text: str, acronym: str, w
 
 def test_a_bracket_that_spells_nothing_defines_nothing() -> None:
     assert "xyz" not in read_acronyms("The World Road Office (XYZ) met.")
+
+
+def test_marks_above_a_letter_are_no_empty_word() -> None:
+    assert (
+        verify_claim("It opened in 1992.", "The airport (Thai: ท่าอากาศยาน) is old. It opened in 1992.").verdict
+        == "verbatim"
+    )
+
+
+def test_a_month_at_the_end_of_a_sentence_takes_no_number_of_the_next() -> None:
+    passage = "It ends in October. One boat sails on."
+    assert verify_claim("One boat sails on.", passage).verdict == "verbatim"

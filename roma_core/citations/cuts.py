@@ -1,0 +1,396 @@
+"""What a claim may leave out of the sentence that it follows, and what it may not. Pure.
+
+A clause between commas may go. A condition, an exception, a limit, a rate, an alternative or the words that say whose
+statement it is may not: without them the rest means something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from roma_core.citations.align import Edit
+from roma_core.citations.lexicon import (
+    ATTRIBUTIONS,
+    CONDITIONS,
+    COORDINATORS,
+    DENIALS,
+    FACTIVES,
+    FILLERS,
+    HARMLESS,
+    HEDGES,
+    IRREGULAR_PASTS,
+    LIMITING_PHRASES,
+    NAMING_VERBS,
+    NEGATIONS,
+    QUANTIFIERS,
+    RELATIVES,
+    REPORTING,
+    TITLES,
+    WEEKDAYS,
+)
+from roma_core.citations.reasons import Reason, ReasonKind
+from roma_core.citations.words import ClaimWord
+
+LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
+    ("hedge", HEDGES),
+    ("quantifier", QUANTIFIERS),
+    ("condition", CONDITIONS),
+    ("attribution", ATTRIBUTIONS),
+)
+CLAUSE_END = frozenset(",;:–—")
+PARTING = frozenset(",;:()[]–—|\n")
+PLACE_NAMES = frozenset(
+    "north south east west northern southern eastern western new old upper lower saint san los las la el vice former "
+    "anti non central inner outer greater great little".split()
+)
+_PHRASES = frozenset("in on at during by".split())
+_CONDITION_HEADS = (CONDITIONS | {"pending", "hypothetically", "theoretically"}) - {
+    "without",
+    "although",
+    "whether",
+    "save",
+    "only",
+}
+_TEMPORAL_HEADS = frozenset("when whenever once after before during upon".split())
+_GROUPING = frozenset({"in", "among", "for"})
+"""Words before a group of which a statement holds: "In dogs, ..."."""
+_KINDS_OF_YEAR = frozenset("fiscal financial academic tax school lunar light model".split())
+_INVERTED = frozenset("Should Had Were".split())
+_GOVERNING = frozenset("of in by from with for at on between about than into under over against without".split())
+"""Prepositions: what stands behind one is no subject."""
+_SCOPES = frozenset("of in on among to within from for except but out ever".split())
+_RESTRICTING = frozenset("with without over under above below aged weighing earning more less at".split())
+_PRESENT = frozenset("is may can must shall will should does".split())
+_PAST = frozenset("was had did".split())
+_NO_SUPERLATIVES = frozenset(
+    "forest interest request guest harvest protest honest modest priest contest digest suggest invest arrest quest "
+    "northwest southwest conquest midwest west test".split()
+)
+_UNRANKED = frozenset("century war".split())
+
+
+def find_left_out(
+    edit: Edit, present: Sequence[ClaimWord], next_source: ClaimWord | None, source: Sequence[ClaimWord]
+) -> list[Reason]:
+    """Return the reasons why the words of the source in ``edit`` may not be left out; ``source`` is the passage."""
+    words = edit.source
+    keys = [word.key for word in words]
+    if keys in (["not", "only"], ["not", "just"], ["not", "merely"]):
+        return []
+    if all(key in HARMLESS or key in FILLERS for key in keys):
+        return []
+    before = present[: edit.source_index]
+    if keys in (["but", "also"], ["but"]) and any(word.key == "only" for word in before):
+        return []
+    previous = before[-1] if before else None
+    if keys == ["to", "be"] and previous is not None and previous.key in {"appear", "appears", "seem", "seems"}:
+        return []
+    if edit.at_start:
+        return find_cut_before(words, next_source, present[edit.source_index + len(words) :])
+    if edit.at_end:
+        return find_cut_after(words, previous, before)
+    if next_source is not None and _cuts_range(words, next_source):
+        return [Reason("number", next_source.text, text_of(words))]
+    if keys[0] in {"or", "nor"} or keys[-1] in {"or", "nor"}:
+        return [Reason("quantifier", source=text_of(words))]
+    if _is_title_or_initial(words, previous, next_source) or _is_short_name(words, next_source, source):
+        return []
+    if next_source is not None and next_source.date is not None and set(keys) <= WEEKDAYS:
+        return []
+    for clause, following in _shifts(words, edit.source_index, present):
+        begins = bool(set(clause[0].gap) & PARTING) or clause[0].key in RELATIVES or clause[0].key in COORDINATORS
+        ends = bool(set(following.gap) & PARTING) or clause[-1].key in COORDINATORS
+        if begins and ends:
+            return _clause_reasons(clause, before)
+    if words[-1].key in COORDINATORS and len(words) > 2:
+        return _clause_reasons(words, before)
+    is_phrase = words[0].key in _PHRASES and len(words) <= 6 and next_source is not None
+    if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
+        return _clause_reasons(words, before) or _decisive(words) or _object_cut(words, previous, before)
+    return _decisive(words) or [Reason("left out", source=text_of(words))]
+
+
+def _shifts(
+    words: Sequence[ClaimWord], index: int, present: Sequence[ClaimWord]
+) -> Iterator[tuple[Sequence[ClaimWord], ClaimWord]]:
+    """Yield the words that were left out, and the ways to cut them that leave the same words: "index (h-index)"."""
+    first, last = index, index + len(words)
+    if list(present[first:last]) != list(words) or last >= len(present):
+        if last < len(present):
+            yield words, present[last]
+        return
+    yield words, present[last]
+    for step in range(1, 4):
+        if last + step < len(present) and [w.key for w in present[first : first + step]] == [
+            w.key for w in present[last : last + step]
+        ]:
+            yield present[first + step : last + step], present[last + step]
+        if first - step >= 0 and [w.key for w in present[first - step : first]] == [
+            w.key for w in present[last - step : last]
+        ]:
+            yield present[first - step : last - step], present[last - step]
+
+
+def _decisive(words: Sequence[ClaimWord]) -> list[Reason]:
+    keys = {word.key for word in words}
+    if keys & NEGATIONS:
+        return [Reason("negation", source=text_of(words))]
+    return [Reason(kind, source=text_of(words)) for kind, lexicon in LEXICA if keys & lexicon][:1]
+
+
+def _clause_reasons(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[Reason]:
+    """Return why a clause may not go: it is a condition or an exception, or it says whose statement this is."""
+    while words and words[0].key in {"and", "but", "or"}:
+        words = words[1:]
+    head = [word.key for word in words][:2]
+    if _is_condition(words, kept) or head == ["other", "than"] or head[:1] == ["not"]:
+        return [Reason("condition", source=text_of(words))]
+    is_writing = (
+        bool(words) and words[0].key in {"wrote", "writes"} and len(words) > 1 and words[1].key in {"to", "for"}
+    )
+    is_reporting = bool(words) and not is_writing and (words[0].key in REPORTING or words[-1].key in REPORTING)
+    if len(words) <= 6 and (head[:1] == ["according"] or is_reporting):
+        return [Reason("attribution", source=text_of(words))]
+    return []
+
+
+def _is_condition(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool:
+    """Return whether a phrase limits when or for what the words that are kept hold."""
+    keys = [word.key for word in words if word.key not in FILLERS]
+    if not keys or keys[:2] == ["far", "from"]:
+        return False
+    if keys[0] in _CONDITION_HEADS or any(_begins(keys, phrase) for phrase in LIMITING_PHRASES):
+        return True
+    if keys[0] == "without" and _is_generic(kept):
+        return True
+    if keys[0] in _GROUPING and len(words) == 2 and _is_plural(words[1]):
+        return True
+    if words[0].text in _INVERTED and len(words) > 2:
+        return True
+    return keys[0] in _TEMPORAL_HEADS and _is_generic(kept) and not any(word.date or word.quantity for word in words)
+
+
+def _is_plural(word: ClaimWord) -> bool:
+    return word.kind == "word" and word.key.endswith("s") and word.text.islower()
+
+
+def _begins(keys: Sequence[str], phrase: Sequence[str]) -> bool:
+    return list(keys[: len(phrase)]) == list(phrase)
+
+
+def _is_generic(words: Sequence[ClaimWord]) -> bool:
+    """Return whether a statement tells of what holds always, and not of what once was."""
+    keys = {word.key for word in words}
+    return bool(keys & _PRESENT) or not _is_past(words)
+
+
+def _is_past(words: Sequence[ClaimWord]) -> bool:
+    keys = {word.key for word in words}
+    return bool(keys & _PAST or keys & IRREGULAR_PASTS) or any(_is_past_form(word) for word in words)
+
+
+def _is_past_form(word: ClaimWord) -> bool:
+    return word.kind == "word" and len(word.key) > 4 and word.key.endswith("ed")
+
+
+def has_finite_verb(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words hold a verb of a statement, as far as its form shows."""
+    return any(word.key in _PRESENT or word.key == "has" for word in words) or _is_past(words)
+
+
+def _is_short_name(words: Sequence[ClaimWord], next_source: ClaimWord | None, source: Sequence[ClaimWord]) -> bool:
+    """Return whether the words left out begin a name whose end stays and is plain: "Ada" of "Ada Kern"."""
+    if next_source is None or not next_source.is_name or next_source.gap.strip():
+        return False
+    if not all(word.is_name or word.text[:1].isupper() for word in words) or {w.key for w in words} & PLACE_NAMES:
+        return False
+    if any(word.is_number or ":" in word.key for word in words) or len(words) > 3:
+        return False
+    return is_unambiguous(next_source.key, words[-1].key, source)
+
+
+def _is_title_or_initial(words: Sequence[ClaimWord], previous: ClaimWord | None, next_source: ClaimWord | None) -> bool:
+    """Return whether the words left out are the title before a name, or the initial in one."""
+    if next_source is None or not next_source.text[:1].isupper():
+        return False
+    if all(word.key in TITLES for word in words):
+        return True
+    is_initial = len(words) == 1 and len(words[0].text) == 1 and words[0].text.isupper()
+    return is_initial and previous is not None and previous.text[:1].isupper()
+
+
+def is_unambiguous(name: str, before: str, source: Sequence[ClaimWord]) -> bool:
+    """Return whether ``name`` stands behind no other word of a name than ``before`` in the passage."""
+    others = {
+        source[i - 1].key
+        for i, word in enumerate(source)
+        if i and word.key == name and source[i - 1].is_name and word.gap == " "
+    }
+    return others <= {before}
+
+
+def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kept: Sequence[ClaimWord]) -> list[Reason]:
+    """Return why a claim may not begin after ``words``: they deny, limit or attribute what follows."""
+    if not words or following is None:
+        return []
+    is_parted = bool(set(following.gap) & PARTING)
+    clause = [] if is_parted else _last_clause(words)
+    keys = [word.key for word in clause]
+    if set(keys) & (DENIALS | {"failed", "fails", "fail", "refused", "denied", "denies", "prevented"}):
+        return [Reason("negation", source=text_of(clause))]
+    if set(keys) & ATTRIBUTIONS and (keys[-1] == "that" or set(keys[-3:]) & ATTRIBUTIONS):
+        return [Reason("attribution", source=text_of(clause))]
+    if set(keys) & HEDGES:
+        return [Reason("hedge", source=text_of(clause))]
+    if set(keys[-2:]) & QUANTIFIERS:
+        return [Reason("quantifier", source=text_of(clause))]
+    if set(keys) & _CONDITION_HEADS or _is_condition(clause, kept) or _ends_as_condition(keys, kept):
+        return [Reason("condition", source=text_of(clause))]
+    if not is_parted and (reasons := _subject_cut(words, kept)):
+        return reasons
+    for chunk in _chunks(words):
+        if (is_parted or chunk[-1] is not words[-1]) and _is_condition(chunk, kept):
+            return [Reason("condition", source=text_of(chunk))]
+    opening = [word.key for word in words if word.key not in FILLERS][:2]
+    if opening and opening[0] == "according" and is_parted:
+        return [Reason("attribution", source=text_of(words))]
+    if len(words) > 1 and words[-1].key in {"to", "and"} and following.is_number and words[-2].is_number:
+        return [Reason("number", following.text, text_of(words))]
+    return []
+
+
+def _ends_as_condition(keys: Sequence[str], kept: Sequence[ClaimWord]) -> bool:
+    if any(len(phrase) > 1 and tuple(keys[-len(phrase) :]) == phrase for phrase in LIMITING_PHRASES):
+        return True
+    return keys[-1:] in (["when"], ["whenever"], ["once"]) and _is_generic(kept)
+
+
+def _last_clause(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    for index in range(len(words) - 1, -1, -1):
+        if (index + 1 < len(words) and set(words[index + 1].gap) & PARTING) or words[index].key in COORDINATORS:
+            return list(words[index + 1 :])
+    return list(words)
+
+
+def _chunks(words: Sequence[ClaimWord]) -> list[list[ClaimWord]]:
+    """Return the words between commas, from the last semicolon on."""
+    chunks: list[list[ClaimWord]] = []
+    for word in words:
+        if ";" in word.gap:
+            chunks = []
+        if not chunks or set(word.gap) & PARTING:
+            chunks.append([])
+        chunks[-1].append(word)
+    return chunks
+
+
+def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[Reason]:
+    """Return why a claim may not begin right behind ``words``, where no comma parts them from it."""
+    last, keys = words[-1].key, [word.key for word in words]
+    if kept and _is_hyphen(kept[0].gap):
+        return [Reason("left out", source=words[-1].text)]
+    if len(words) > 1 and ((last == "of" and words[-2].is_number) or (last == "year" and keys[-2] in _KINDS_OF_YEAR)):
+        return [Reason("quantifier", source=text_of(words))]
+    if last in {"or", "nor"} or (last == "and" and "between" in keys):
+        return [Reason("quantifier", source=text_of(words))]
+    if last == "but" and set(keys[-3:]) & {"all", "none", "every", "nothing", "anything"}:
+        return [Reason("quantifier", source=text_of(words))]
+    if last == "that" and not set(keys) & FACTIVES:
+        return [Reason("attribution", source=text_of(words))]
+    if set(keys[-2:]) & NAMING_VERBS:
+        return [Reason("attribution", source=text_of(words))]
+    if last in _GOVERNING and len(kept) > 2 and has_finite_verb(kept):
+        return [Reason("left out", source=text_of(words))]
+    return []
+
+
+def find_cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Sequence[ClaimWord]) -> list[Reason]:
+    """Return why a claim may not end before ``words``: a condition, an exception or an attribution follows."""
+    if not words:
+        return []
+    if previous is not None and previous.is_number and words[0].key == "to" and len(words) > 1 and words[1].is_number:
+        return [Reason("number", previous.text, text_of((previous, *words[:2])))]
+    for chunk in _split_at(words, CLAUSE_END):
+        if reasons := _clause_reasons(chunk, kept):
+            return reasons
+    is_parted = bool(set(words[0].gap) & (PARTING - {")", "]"}))
+    if not is_parted and (reasons := _object_cut(words, previous, kept)):
+        return reasons
+    is_new_clause = is_parted or words[0].key in RELATIVES
+    for index, word in enumerate(words[:12] if not is_new_clause else ()):
+        if word.key in {"if", "unless", "until", "except", "excluding"} or (index and _limits(words[index:])):
+            return [Reason("condition", source=text_of(words[index:]))]
+        if set(word.gap) & PARTING and index:
+            break
+    return []
+
+
+def _limits(words: Sequence[ClaimWord]) -> bool:
+    keys = [word.key for word in words[:4]]
+    return any(_begins(keys, phrase) for phrase in LIMITING_PHRASES)
+
+
+def _split_at(words: Sequence[ClaimWord], signs: Iterable[str]) -> Iterator[list[ClaimWord]]:
+    chunk: list[ClaimWord] = []
+    for index, word in enumerate(words):
+        if index and set(word.gap) & set(signs):
+            yield chunk
+            chunk = []
+        chunk.append(word)
+    yield chunk
+
+
+def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Sequence[ClaimWord]) -> list[Reason]:
+    """Return why a claim may not end right before ``words``, where no comma parts them from it."""
+    first = words[0].key
+    if _is_hyphen(words[0].gap):
+        return [Reason("left out", source=words[0].text)]
+    if first == "per":
+        return [Reason("unit", source=text_of(words[:2]))]
+    if first in {"or", "nor", "only"}:
+        return [Reason("quantifier", source=text_of(words))]
+    if first in _SCOPES and any(_is_ranking(word) for word in kept[-4:]) and len(words) > 1 and not _is_not_only(kept):
+        ranked = not any(word.key in _UNRANKED for word in kept[-3:])
+        if ranked and not (words[1].is_number and words[1].quantity is not None):
+            return [Reason("quantifier", source=text_of(words))]
+    is_relative = first in {"who", "whom", "whose", "which", "that"}
+    if is_relative and any(_is_ranking(word) for word in kept[-6:]):
+        return [Reason("quantifier", source=text_of(words))]
+    if first == "without" and _is_generic(kept):
+        return [Reason("condition", source=text_of(words))]
+    is_plural = previous is not None and previous.key.endswith("s") and not previous.is_name
+    if is_plural and _is_generic(kept):
+        if is_relative:
+            return [Reason("condition", source=text_of(words))]
+        limited = any(word.is_number or word.key in QUANTIFIERS for word in words[:4])
+        if (first in _RESTRICTING or words[0].key in QUANTIFIERS) and limited:
+            return [Reason("condition", source=text_of(words))]
+    return []
+
+
+def _is_not_only(kept: Sequence[ClaimWord]) -> bool:
+    return any(a.key == "not" and b.key == "only" for a, b in pairwise(kept))
+
+
+def _is_hyphen(gap: str) -> bool:
+    return bool(gap) and not set(gap) - set("-‐‑")
+
+
+def _is_ranking(word: ClaimWord) -> bool:
+    """Return whether a word ranks: "largest", "first", "only"."""
+    if word.key.startswith("ord:") or word.key in {"best", "worst", "most", "least", "last", "only"}:
+        return True
+    return word.kind == "word" and len(word.key) > 5 and word.key.endswith("est") and word.key not in _NO_SUPERLATIVES
+
+
+def _cuts_range(words: Sequence[ClaimWord], following: ClaimWord) -> bool:
+    """Return whether the words left out end with a number and "to" or "and" before another number."""
+    if len(words) < 2 or not following.is_number:
+        return False
+    return words[-1].key in {"to", "and", "or"} and words[-2].is_number
+
+
+def text_of(words: Iterable[ClaimWord]) -> str:
+    """Return the words as they stand, each of them once."""
+    return " ".join(dict.fromkeys(word.text for word in words))

@@ -1,0 +1,157 @@
+"""A sentence turned without another meaning: an adverbial elsewhere, active for passive, converses. Pure.
+
+Each turn keeps every word, or exchanges a comparative for its opposite. So a claim is right where one of its turns
+follows the source and no word differs: "In 1911 Kern sued the railway" is "Kern sued the railway in 1911", and "the
+railway was sued by Kern" is "Kern sued the railway".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from roma_core.citations.cuts import PARTING
+from roma_core.citations.lexicon import COMPARATIVES, IRREGULAR_PASTS, PAST_OF, REPORTING
+from roma_core.citations.words import ClaimWord, stem
+
+_HEADS = frozenset(
+    "in on at during since until before after within throughout because if unless when whenever while once although "
+    "though should according among except subject despite every each whether upon as under per without owing due "
+    "provided".split()
+)
+"""Words that begin an adverbial; "of", "by", "with", "for", "from" and "to" belong to the word before them."""
+_MOST_AGENT_WORDS = 7
+_BE = frozenset("is was be been being".split())
+
+
+def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield the words with one adverbial moved to the front, to the end, or before the last one."""
+    starts = [i for i in range(len(words)) if _begins_adverbial(words, i)]
+    for start in [start for start in starts if start > 1][:4]:
+        yield [*words[start:], *words[:start]]
+    for start, following in pairwise([*starts, len(words)]):
+        if start > 1 and following < len(words):
+            yield [*words[:start], *words[following:], *words[start:following]]
+    if starts[:1] == [0]:
+        for end in _ends_of_opening(words):
+            yield [*words[end:], *words[:end]]
+
+
+def _begins_adverbial(words: Sequence[ClaimWord], index: int) -> bool:
+    if index and words[index - 1].key in _HEADS:
+        return False
+    is_from_time = words[index].key == "from" and index + 1 < len(words) and words[index + 1].is_number
+    return words[index].key in _HEADS or is_from_time
+
+
+def move_date(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    """Return the words with their first "in 1953" or "on 9 June" at the end."""
+    for index, (word, following) in enumerate(pairwise(words)):
+        if word.key in {"in", "on", "at"} and following.is_number:
+            return [*words[:index], *words[index + 2 :], word, following]
+    return list(words)
+
+
+def _ends_of_opening(words: Sequence[ClaimWord]) -> list[int]:
+    """Return where an adverbial at the front may end: at its comma, else after a few words."""
+    commas = [index for index in range(2, len(words) - 1) if set(words[index].gap) & PARTING]
+    return commas[:2] or list(range(2, min(8, len(words) - 1)))
+
+
+def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield the active sentences that a passive one may be: "B was sued by A in May" is "A sued B in May"."""
+    place = next((i for i, word in enumerate(words) if word.key == "by" and i > 2), 0)
+    if not place or place + 1 >= len(words):
+        return
+    verb = next((i for i in range(place - 1, max(0, place - 5), -1) if _is_participle(words[i])), 0)
+    if not verb or words[verb - 1].key not in _BE:
+        return
+    subject_end = verb - 1
+    while subject_end > 0 and words[subject_end - 1].key in _BE | {"has"}:
+        subject_end -= 1
+    past = PAST_OF.get(words[verb].key, words[verb].key)
+    active = replace(words[verb], key=past, stem=stem(past))
+    openings = [0, *(index for index in range(2, subject_end) if set(words[index].gap) & PARTING)]
+    for opening in openings[:2]:
+        for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
+            agent = words[place + 1 : end]
+            yield [
+                *words[:opening],
+                *agent,
+                active,
+                *words[opening:subject_end],
+                *words[verb + 1 : place],
+                *words[end:],
+            ]
+
+
+def _is_participle(word: ClaimWord) -> bool:
+    return word.key in PAST_OF or word.key in IRREGULAR_PASTS or (word.kind == "word" and word.key.endswith("ed"))
+
+
+def turn_comparison(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield the converses of a comparison: "B is slower than A" is "A is faster than B"."""
+    than = next((index for index, word in enumerate(words) if word.key == "than" and index > 1), 0)
+    place = next((index for index in range(than) if words[index].key in COMPARATIVES), None)
+    if not than or place is None:
+        return
+    for opposite in COMPARATIVES[words[place].key]:
+        turned = replace(words[place], key=opposite, stem=stem(opposite))
+        if place == 0:  # "More men than women applied"
+            for end in range(than + 2, min(than + 4, len(words)) + 1):
+                yield [turned, *words[than + 1 : end], *words[than : than + 1], *words[1:than], *words[end:]]
+            continue
+        for verb in range(1, min(place, 5) + 1):
+            if not words[verb - 1].is_content or words[verb].is_number or words[verb].is_name:
+                continue
+            middle = [*words[verb:place], turned, *words[place + 1 : than + 1]]
+            for end in range(len(words), max(than + 1, len(words) - 3), -1):
+                is_whole = end == len(words) or words[end].key in _HEADS
+                if words[end - 1].is_content and is_whole:
+                    yield [*words[than + 1 : end], *middle, *words[:verb], *words[end:]]
+
+
+def turn_copula(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "B is A" for "A is B"."""
+    place = next((index for index, word in enumerate(words) if word.key in {"is", "was"}), 0)
+    if 0 < place < len(words) - 1 and "the" in {words[0].key, words[place + 1].key}:
+        yield [*words[place + 1 :], words[place], *words[:place]]
+
+
+_ENDS_SUBJECT = frozenset(
+    "is was has had may can could will would must should might does did in on at by with from for to near beside "
+    "behind above below under over between into against about after before who which that where when because".split()
+)
+
+
+def read_subject(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    """Return the words of a sentence up to its verb, an opening adverbial left out, as far as their forms show."""
+    start = 0
+    if words and words[0].key in _HEADS:
+        start = next((i for i in range(1, min(9, len(words))) if "," in words[i].gap), 0)
+    subject: list[ClaimWord] = []
+    for word in words[start : start + 8]:
+        is_second = bool(subject) and (word.key in {"a", "an", "the", "its", "his", "her", "their"} or "," in word.gap)
+        if word.key in _ENDS_SUBJECT or is_second or (subject and _is_participle(word)) or word.is_number:
+            break
+        subject.append(word)
+    return subject
+
+
+def turn_report(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "... said Ada Kern" and "... Ada Kern said" for "Ada Kern said: ..."."""
+    verb = next((index for index, word in enumerate(words[:5]) if index and word.key in REPORTING), 0)
+    if verb and verb + 1 < len(words) and set(words[verb + 1].gap) & set(':,"“'):
+        yield [*words[verb + 1 :], words[verb], *words[:verb]]
+        yield [*words[verb + 1 :], *words[:verb], words[verb]]
+
+
+def turn_pair(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "B and A ..." for "A and B ..." at the beginning, where nothing is told of them "respectively"."""
+    if any(word.key in {"respectively", "former", "latter"} for word in words):
+        return
+    place = next((index for index, word in enumerate(words[:4]) if word.key in {"and", "or"}), 0)
+    for end in (place + 2, place + 3):
+        if place and end < len(words) and words[end - 1].is_content:
+            yield [*words[place + 1 : end], words[place], *words[:place], *words[end:]]
