@@ -202,7 +202,7 @@ async def test_the_reranker_stops_when_the_best_are_settled(kit: Any) -> None:
         for place, share in enumerate(shares)
     )
     found = Recall("rope bridge built", passages)
-    for depth, top, read in (("adaptive", 2, [5]), ("full", 2, [20]), ("adaptive", None, [20])):
+    for depth, top, read in (("adaptive", 2, [8]), ("full", 2, [20]), ("adaptive", None, [20])):
         counts.clear()
         ranked = await MemoryAgent(await kit.store(), FakeEmbedder(), Reader(), depth=depth).rerank(found, top=top)
         assert isinstance(ranked, Recall)
