@@ -115,7 +115,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "22"
+VERSION = "23"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -503,6 +503,8 @@ class ExtractiveWriter:
             return chosen
         if not refers_back(following) and not reading.question.words & content_words(following.quote):
             return chosen  # another subject
+        if any(reading.units[at].document_place == best.document_place for at in reading.stating):
+            return chosen  # it has all words of the question, and states what is asked
         both = replace(best, quote=f"{best.quote} {following.quote}")
         alone, together = await reading.pairs.of(reading.ranked, [best.scored_text, both.scored_text])
         if together - alone < NEXT_GAIN:

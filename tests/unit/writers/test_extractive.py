@@ -316,6 +316,24 @@ async def test_the_sentence_that_goes_on_comes_too_where_it_alone_states_what_is
     assert answer.text == "The crossing to the island is slow. [1] It takes four hours. [1]"
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Who runs the ferry?", "Ina Brandt runs the ferry. [1]"),
+        ("Why is the ferry safe?", "Ina Brandt runs the ferry. [1] Her deputy is Tom Reed. [1]"),
+    ],
+    ids=["all is stated", "a word is open"],
+)
+async def test_a_sentence_that_scores_better_with_the_next_one_stays_alone_where_it_states_all_that_is_asked(
+    question: str, text: str
+) -> None:
+    ranker = Scripted({"Ina Brandt runs the ferry. Her deputy": 9.0, "Ina Brandt runs": 7.0})
+    answer = await write(
+        ExtractiveWriter(ranker), question, passage("Ina Brandt runs the ferry. Her deputy is Tom Reed.")
+    )
+    assert answer.text == text
+
+
 NOTE = "The ferry leaves at seven. Dogs travel free. Jackets are under the seats. Bookings close at noon. It rains."
 
 
