@@ -446,7 +446,7 @@ def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
     number = sources.cite(table.document, *table.find_span(answer.rows))
     pieces: list[str] = []
     if table.caption:
-        pieces.append(Frame(f"{escape_markers(table.caption.rstrip(':：'))}:\n\n"))
+        pieces.append(Frame(f"{escape_markers(table.caption.rstrip(':：.。 '))}:\n\n"))
     if answer.lead:
         lead = f"{escape_markers(answer.lead)}:\n\n"
         pieces.append(Frame(lead) if answer.counts_only else lead)
