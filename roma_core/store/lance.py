@@ -99,18 +99,18 @@ TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
 """Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
-REFINED, REFINED_FILTERED = 400, 1200
+REFINED, REFINED_FILTERED = 400, 2400
 """Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
 loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
 as much else. Each vector is read from the disk, which takes most of a search's time."""
-NPROBES, MOST_PROBES = 64, 1024
+NPROBES, MOST_PROBES = 48, 1024
 """Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
 cost little: a vector in a cell is 24 bytes."""
 MOST_PERMITTED: Final = 0.9
 """Share of the rows from which on a condition takes away next to nothing."""
-EXACT_UP_TO = 20_000
-"""Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
-is permitted may lie in the others."""
+EXACT_UP_TO = 100_000
+"""Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of the
+index that are not looked into, and is lost among vectors that are about as far."""
 STREAMED = 32
 COMPARED_AT_ONCE = 4096
 """Vectors that are compared before a thread for it would have begun."""
@@ -789,9 +789,10 @@ class LanceStore:
         if total < ANN_FROM:
             return None
         permitted = await self._count_permitted(table, where.to_sql())
-        if permitted <= EXACT_UP_TO:
+        is_filtered = permitted < MOST_PERMITTED * total
+        if is_filtered and permitted <= EXACT_UP_TO:
             return None
-        refined = REFINED if permitted >= MOST_PERMITTED * total else REFINED_FILTERED
+        refined = REFINED_FILTERED if is_filtered else REFINED
         return IndexLook(min(MOST_PROBES, math.ceil(NPROBES * total / permitted)), refined)
 
     async def _count_permitted(self, table: Any, condition: str) -> int:
