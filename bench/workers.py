@@ -22,7 +22,7 @@ from roma_core.app import build_roma
 from roma_core.executor import Shard, open_executor
 from roma_core.settings import Settings
 
-TEXTS, TEXTS_A_DOCUMENT = 360, 3
+TEXTS, TEXTS_A_DOCUMENT = 1080, 3
 ROUNDS = 2
 PAUSE_S = 1.0
 PAUSES = 20

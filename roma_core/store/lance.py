@@ -109,8 +109,8 @@ cost little: a vector in a cell is 24 bytes."""
 MOST_PERMITTED: Final = 0.9
 """Share of the rows from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 100_000
-"""Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of the
-index that are not looked into, and is lost among vectors that are about as far."""
+"""Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of
+the index that are not looked into, and is lost among vectors that are about as far."""
 STREAMED = 32
 COMPARED_AT_ONCE = 4096
 """Vectors that are compared before a thread for it would have begun."""
