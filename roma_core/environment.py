@@ -15,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -152,6 +151,8 @@ def _find_wrong_certificates() -> str:
 
 def find_wrong_proxy() -> str:
     """Return the sentence for a proxy of the environment that is no address; empty without one. Never quotes it."""
+    from urllib.request import getproxies
+
     for kind, address in getproxies().items():
         if kind in _PROXY_KINDS and not _is_address(address):
             return f"{kind.upper()}_PROXY is no address (http://host:port); correct it, or unset it."

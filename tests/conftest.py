@@ -22,6 +22,7 @@ import roma_core  # noqa: F401  (sets the quiet switches before anything else is
 from bench.small_model import find_missing, serve_small_model
 from tests.fakes.certificate import write_authority
 from tests.postgres import run_postgres
+from tests.redis_server import running_redis
 from tests.s3 import run_s3, set_keys
 from tests.sizes import IS_WHOLE, examples
 
@@ -178,6 +179,13 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def postgres() -> Iterator[str]:
     """Address of a PostgreSQL; tests that need one are skipped where there is none."""
     with run_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Redis; tests that need one are skipped where there is none."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 

@@ -77,7 +77,7 @@ class KeptAnswer:
 
 
 class AnswerShelf(Protocol):
-    """Where kept answers lie. Every method but ``close`` raises ``StoreError`` and blocks."""
+    """A place that keeps answers. Every method but ``close`` raises ``StoreError`` and blocks."""
 
     def load(self, key: str) -> KeptAnswer | None:
         """Return the answer under ``key``."""

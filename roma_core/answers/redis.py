@@ -58,13 +58,7 @@ class RedisAnswers:
         with self._entries.server.translate_errors():
             if tenant is None:
                 return self._entries.clear()
-            dropped = 0
-            for names in self._entries.find():
-                owners = self._entries.read_all(names, "tenant")
-                own = [name for name, (owner,) in zip(names, owners, strict=True) if owner == tenant.encode()]
-                dropped += self._entries.drop(own)
-            self._entries.rewrite_log()
-        return dropped
+            return self._entries.drop_where("tenant", lambda owner: owner.decode() == tenant)
 
     def stats(self) -> AnswerCacheStats:
         """Return the size and what was saved, see ``AnswerShelf``."""

@@ -299,11 +299,7 @@ class AnswerStore:
         with self._database.snapshot() as db:
             row = _require_own(db, who, record_id)
             pieces = _select_events(db, who.tenant, record_id)
-            passages = db.execute(
-                "SELECT chunk_id, data FROM answer_passages WHERE tenant = ? AND id = ?", (who.tenant, record_id)
-            ).fetchall()
-        chunks = {passage["chunk_id"]: Chunk.model_validate(unpack(passage["data"])) for passage in passages}
-        stages = unpack_stages(unpack(row["stages"]), chunks) if row["stages"] else ()
+            stages = _select_stages(db, who.tenant, row)
         output = _load_output(row["output"], stages) if row["output"] else None
         events = _with_output(_join_events(pieces, 0, _state_of(row)), output)
         return AnswerRecord(
@@ -325,9 +321,11 @@ class AnswerStore:
         """Return the stored events from number ``first`` on. Raises ``NotFoundError``."""
         with self._database.snapshot() as db:
             row = _require_own(db, who, record_id)
-            pieces = _select_events(db, who.tenant, record_id)
-        state = _state_of(row)
-        return StoredEvents(state, _join_events(pieces, first, state))
+            state = _state_of(row)
+            events = _join_events(_select_events(db, who.tenant, record_id), first, state)
+            if row["output"] and events and isinstance(events[-1], CompleteEvent):
+                events = _with_output(events, _load_output(row["output"], _select_stages(db, who.tenant, row)))
+        return StoredEvents(state, events)
 
     def find_session(self, who: Principal, record_id: str) -> str | None:
         """Return the conversation of an answer, None for one without. Raises ``NotFoundError``."""
@@ -660,6 +658,16 @@ def _select_events(db: SqlConnection, tenant: str, record_id: str) -> list[sqlit
         "SELECT first, data FROM answer_events WHERE tenant = ? AND id = ? ORDER BY first", (tenant, record_id)
     ).fetchall()
     return pieces
+
+
+def _select_stages(db: SqlConnection, tenant: str, row: sqlite3.Row) -> tuple[StageSnapshot, ...]:
+    """Return the stages of a record with their passages."""
+    if not row["stages"]:
+        return ()
+    select = "SELECT chunk_id, data FROM answer_passages WHERE tenant = ? AND id = ?"
+    passages = db.execute(select, (tenant, row["id"])).fetchall()
+    chunks = {passage["chunk_id"]: Chunk.model_validate(unpack(passage["data"])) for passage in passages}
+    return unpack_stages(unpack(row["stages"]), chunks)
 
 
 def _join_events(pieces: Sequence[sqlite3.Row], first: int, state: AnswerState) -> list[StreamEvent]:

@@ -153,7 +153,7 @@ def name_key(key: str | None, submitter: str | None) -> str | None:
 
 
 class LiveJob(Protocol):
-    """What decides when a job that waits or runs is claimed. ``lease_until`` is in seconds, 0 for one that waits."""
+    """A job that waits or runs, as ``choose_job`` looks at it. ``lease_until`` is in seconds, 0 for one that waits."""
 
     @property
     def number(self) -> int: ...
@@ -186,8 +186,11 @@ def choose_job(live: Sequence[LiveJobT], served: Mapping[str, str], now: float) 
     def order(job: LiveJobT) -> tuple[int, str, int, int]:
         return busy[job.tenant], served.get(job.tenant, ""), -PRIORITIES[job.priority], job.number
 
+    def is_free(job: LiveJobT) -> bool:
+        return not any((job.tenant, address) in held for address in job.addresses)
+
     waiting = sorted((job for job in live if job.state == "queued" or job.lease_until < now), key=order)
-    return next((job for job in waiting if not any((job.tenant, each) in held for each in job.addresses)), None)
+    return next(filter(is_free, waiting), None)
 
 
 class IngestQueue(Protocol):

@@ -131,12 +131,16 @@ def open_accounts(folder: Path, server_url: str | None = None) -> StateDatabase:
 
     What the workspace holds of them is taken over by a server that has none yet, and is removed in the workspace.
     """
-    return open_service(folder) if server_url is None else _open_server(folder, server_url, ACCOUNTS_ON_SERVER)
+    return (
+        open_service(folder)
+        if server_url is None
+        else _open_server(folder, server_url, ACCOUNTS_ON_SERVER, ACCOUNT_TABLES)
+    )
 
 
 def open_jobs(folder: Path, server_url: str | None = None) -> StateDatabase:
     """Return the database of ingest jobs: of a workspace, or of the server at ``server_url``, see ``open_accounts``."""
-    return open_service(folder) if server_url is None else _open_server(folder, server_url, JOBS_ON_SERVER)
+    return open_service(folder) if server_url is None else _open_server(folder, server_url, JOBS_ON_SERVER, JOB_TABLES)
 
 
 def has_accounts_database(folder: Path, server_url: str | None) -> bool:
@@ -145,10 +149,9 @@ def has_accounts_database(folder: Path, server_url: str | None) -> bool:
 
 
 @cache
-def _open_server(folder: Path, server_url: str, schema: Schema) -> ServerDatabase:
-    """Return the server's database. All parts of a process share its connections."""
-    before = FileOfBefore(open_service(folder), ACCOUNT_TABLES if schema is ACCOUNTS_ON_SERVER else JOB_TABLES)
-    return ServerDatabase(server_url, schema, before=before)
+def _open_server(folder: Path, server_url: str, schema: Schema, tables: tuple[str, ...]) -> ServerDatabase:
+    """Return ``tables`` at the server. All parts of a process share its connections."""
+    return ServerDatabase(server_url, schema, before=FileOfBefore(open_service(folder), tables))
 
 
 def open_service(folder: Path) -> Database:

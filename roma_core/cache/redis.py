@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -22,7 +22,7 @@ from roma_core.telemetry import logs
 SETTING: Final = "ROMA_CACHE_URL"
 PREFIX: Final = "roma:cache"
 KEPT_S: Final = 30 * 86_400
-"""Time to live of an entry that nobody uses."""
+"""Seconds after its last use for which an entry is kept."""
 AT_ONCE: Final = 500
 _log = logs.get("cache")
 
@@ -78,11 +78,22 @@ class RedisEntries:
         self.rewrite_log()
         return dropped
 
+    def drop_where(self, field: str, is_meant: Callable[[bytes], bool], *, counts_only: bool = False) -> int:
+        """Remove, or only count, the entries whose ``field`` is meant; return how many there were."""
+        count = 0
+        for names in self.find():
+            values = [value for (value,) in self.read_all(names, field)]
+            meant = [name for name, value in zip(names, values, strict=True) if value is not None and is_meant(value)]
+            count += len(meant) if counts_only else self.drop(meant)
+        if count and not counts_only:
+            self.rewrite_log()
+        return count
+
     def rewrite_log(self) -> None:
         """Let the words of removed entries leave the log that Redis may keep on its disk."""
         from redis import ResponseError
 
-        with suppress(ResponseError):  # it is rewriting it now, or may not be told to
+        with suppress(ResponseError):  # Redis is rewriting it now, or refuses the command
             self.server.client.bgrewriteaof()
 
     def _warn_without_bound(self) -> None:
@@ -110,7 +121,7 @@ class RedisShelf:
         return "redis"
 
     def load(self, kind: str, key: str, *, notes_use: bool) -> bytes | None:
-        """Return an entry; its time to live begins anew, see ``CacheShelf``."""
+        """Return an entry, and keep it for ``KEPT_S`` from now, see ``CacheShelf``."""
         name = self._entries.name(kind, key)
         with self._entries.server.translate_errors():
             value: bytes | None = self._client.hget(name, "value")
@@ -133,15 +144,9 @@ class RedisShelf:
 
     def remove_before(self, moment: datetime, *, counts_only: bool) -> int:
         """Drop or count old entries, see ``CacheShelf``."""
-        limit, count = moment.timestamp(), 0
+        limit = moment.timestamp()
         with self._entries.server.translate_errors():
-            for names in self._entries.find():
-                made = self._entries.read_all(names, "made")
-                old = [name for name, (at,) in zip(names, made, strict=True) if at is not None and float(at) < limit]
-                count += len(old) if counts_only else self._entries.drop(old)
-            if count and not counts_only:
-                self._entries.rewrite_log()
-        return count
+            return self._entries.drop_where("made", lambda made: float(made) < limit, counts_only=counts_only)
 
     def delete(self, kind: str, keys: Sequence[str]) -> int:
         """Drop entries, see ``CacheShelf``."""
@@ -165,7 +170,7 @@ class RedisShelf:
         return [CacheStats(kind, entries[kind], sizes[kind]) for kind in sorted(entries)]
 
     def recover(self, error: StoreError) -> None:
-        """Nothing: the next use connects anew."""
+        """Do nothing: the next use connects anew."""
 
     def close(self) -> None:
         """Close the connections."""

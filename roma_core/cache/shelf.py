@@ -1,4 +1,4 @@
-"""Where a cache keeps its entries."""
+"""Places that keep the entries of a cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CacheStats:
 
 
 class CacheShelf(Protocol):
-    """Where entries lie. Every method but ``close`` and ``recover`` raises ``StoreError``."""
+    """A place that keeps entries. Every method but ``close`` and ``recover`` raises ``StoreError``."""
 
     @property
     def place(self) -> str:

@@ -39,7 +39,7 @@ _DECIDING_SIGNS = {
     "約 以上 以下 未満 まで 毎 または ただし",
 }
 DECIDING_SIGNS: dict[str, tuple[str, ...]] = {lang: tuple(signs.split()) for lang, signs in _DECIDING_SIGNS.items()}
-"""The same in scripts without spaces."""
+"""Signs that decide as these words do, of languages without spaces."""
 _NUMERALS = frozenset("〇零一二三四五六七八九十百千万億亿兆0123456789０１２３４５６７８９.,点")
 
 
@@ -53,7 +53,8 @@ def is_fair_cut(passage: str, start: int, end: int, language: str) -> bool:
     if not any(sign.isalnum() for sign in before + after):
         return True
     if language in DECIDING:
-        words = "".join(sign if sign.isalnum() else " " for sign in f"{before} {after}".casefold()).split()
+        rest = f"{before} {after}".casefold()
+        words = "".join(sign if sign.isalnum() else " " for sign in rest).split()
         return not DECIDING[language].intersection(words)
     if language not in DECIDING_SIGNS or not UNSPACED.search(passage):
         return False

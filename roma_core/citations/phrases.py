@@ -7,12 +7,12 @@ behind a number is "per hour", and "5:30 pm" is 17:30.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from roma_core.citations.numbers import FRACTION_WORDS, Quantity
-from roma_core.citations.words import ClaimWord, WordKind
+from roma_core.citations.words import ClaimWord, WordKind, replace_runs
 
 _BOUND_PHRASES = {
     "at least": "at least,no less than,no fewer than,not less than,not fewer than,a minimum of,minimum of",
@@ -71,26 +71,7 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _bound_at,
         _duty_at,
     ):
-        found = _replace_each(found, read)
-    return found
-
-
-_Read = Callable[[Sequence[ClaimWord], int], tuple[int, list[ClaimWord]] | None]
-
-
-def _replace_each(words: Sequence[ClaimWord], read: _Read) -> list[ClaimWord]:
-    """Return the words with what ``read`` finds at an index in place of as many words as it says."""
-    found: list[ClaimWord] = []
-    index = 0
-    while index < len(words):
-        replaced = read(words, index)
-        if replaced is None:
-            found.append(words[index])
-            index += 1
-        else:
-            used, instead = replaced
-            found += instead
-            index += used
+        found = replace_runs(found, read)
     return found
 
 
@@ -326,6 +307,7 @@ def _roman_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWo
     if not index or words[index - 1].key not in _NUMBERED or not _ROMAN.match(word.text):
         return None
     values = [_ROMAN_VALUES[letter] for letter in word.text]
-    total = sum(-v if v < max(values[i:], default=0) else v for i, v in enumerate(values))
+    signs = [-1 if value < max(values[place:]) else 1 for place, value in enumerate(values)]  # the I of IV
+    total = sum(sign * value for sign, value in zip(signs, values, strict=True))
     quantity = Quantity(Decimal(total))
     return 1, [replace(_merge([word], quantity.key, quantity), gap=word.gap)]

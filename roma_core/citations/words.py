@@ -427,25 +427,41 @@ def _fraction_at(
     )
 
 
+ReadRun = Callable[[Sequence[ClaimWord], int], tuple[int, list[ClaimWord]] | None]
+"""What is read at an index: the number of words that it takes, and those that stand for them; None for nothing."""
+
+
+def replace_runs(words: Sequence[ClaimWord], read: ReadRun) -> list[ClaimWord]:
+    """Return the words with what ``read`` finds at an index in place of as many words as it says."""
+    found: list[ClaimWord] = []
+    index = 0
+    while index < len(words):
+        replaced = read(words, index)
+        if replaced is None:
+            found.append(words[index])
+            index += 1
+        else:
+            used, instead = replaced
+            found += instead
+            index += used
+    return found
+
+
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 
 def _with_dates(words: Sequence[ClaimWord]) -> list[ClaimWord]:
-    joined: list[ClaimWord] = []
-    index = 0
-    while index < len(words):
-        found = _date_at(words, index)
-        if found is None:
-            joined.append(words[index])
-            index += 1
-        else:
-            end, date = found
-            first, last = words[index], words[end - 1]
-            joined.append(
-                ClaimWord(first.text, date.key, date.key, first.start, last.end, first.gap, kind="date", date=date)
-            )
-            index = end
-    return joined
+    return replace_runs(words, _read_date)
+
+
+def _read_date(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    found = _date_at(words, index)
+    if found is None:
+        return None
+    end, date = found
+    first, last = words[index], words[end - 1]
+    word = ClaimWord(first.text, date.key, date.key, first.start, last.end, first.gap, kind="date", date=date)
+    return end - index, [word]
 
 
 def _date_at(words: Sequence[ClaimWord], index: int) -> tuple[int, Date] | None:

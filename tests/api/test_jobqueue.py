@@ -25,7 +25,6 @@ from roma_core.api.redisqueue import RedisJobQueue
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, StoreError
 from roma_core.ingestion import IngestProgress
 from roma_core.types import IngestionReport, IngestItem
-from tests.redis_server import running_redis
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("ROMA_QUEUE_KILLS", "2"))
@@ -57,12 +56,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])

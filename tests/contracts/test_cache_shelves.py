@@ -22,16 +22,9 @@ from roma_core.errors import ConfigError, StoreError
 from roma_core.llm.providers.fake import FakeLLM
 from roma_core.settings import Settings
 from roma_core.types import Query, SavedWork, TailorOutput
-from tests.redis_server import running_redis
 
 NOWHERE = "redis://:hidden@127.0.0.1:1/0"
 PLACES = ("file", "redis")
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
-        yield url
 
 
 @pytest.fixture(params=PLACES)

@@ -341,9 +341,7 @@ class ChatService:
             state: Any = "complete" if output is not None else "failed"
             stored = record.model_copy(update={"state": state, "output": output, "failure": failure})
         elif isinstance(last, CompleteEvent):
-            passages = last.output.passages or (stored.output.passages if stored.output is not None else ())
-            output = last.output.model_copy(update={"passages": passages})  # an event that was read back may have none
-            stored = stored.model_copy(update={"output": output})
+            stored = stored.model_copy(update={"output": last.output})
         return view_record(stored)
 
     async def require_own(self, record_id: str) -> None:
