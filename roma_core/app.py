@@ -258,8 +258,8 @@ class Roma:
         """Models, libraries and stages that decide vectors, ranks and answers beside settings and prompts."""
         ranker = self.reranker
         return {
-            "embedder": self.embedder.fingerprint,
-            "reranker": ranker.fingerprint if ranker else "none",
+            "embedder": parts.identify_model(self.embedder),
+            "reranker": parts.identify_model(ranker) if ranker else "none",
             "llm": self.llm.name or "none",
             "libraries": parts.name_deciding_libraries(),
             **self.pipeline.fingerprints,

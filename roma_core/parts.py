@@ -542,6 +542,11 @@ def name_deciding_libraries() -> str:
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
 
 
+def identify_model(model: Embedder | Reranker) -> str:
+    """Return the name of a model with the beginning of its fingerprint, which tells its versions apart."""
+    return f"{model.name} {model.fingerprint[:12]}"
+
+
 def identify_system(roma: Roma) -> str:
     """Return the hash of settings, prompts, models and stages that decide an answer."""
     from roma_core.types import digest

@@ -39,7 +39,7 @@ async def test_caches_and_router_save_model_cost_and_no_answer_is_stale_or_worse
     asked = draw_by_zipf(replayed, ASKED)
     rule = functools.partial(write_answer, questions)
     async with FakeModelServer(rule).running() as server:
-        done, _ = await measure(tmp_path, server.url, documents, calibrated, asked, ("neither", "both"))
+        done, _ = await measure(tmp_path, server.url, documents, calibrated, asked, ways=("neither", "both"))
     plain, both = done["neither"], done["both"]
     assert both.cached == ASKED - len({each.text for each in asked})
     assert both.cost_usd <= 0.6 * plain.cost_usd
