@@ -177,14 +177,16 @@ def agree_on_answer(question: str, first: str, second: str) -> bool:
     return False
 
 
-def find_correction(first: str, second: str) -> Conflict | None:
+def find_correction(first: str, second: str, units: frozenset[str] = frozenset()) -> Conflict | None:
     """Return how the second sentence corrects a number of the first one; None where it does not.
+
+    ``units`` are those that the number can have, "" for none; by default it can have any.
 
     >>> find_correction("Eleven hectares burnt.", "We measured 9.4 hectares, not eleven.").second
     ('9.4',)
     """
     ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
-    mine = _read_quantities(ones, set())
+    mine = _keep_units(_read_quantities(ones, set()), units)
     denied = {word.quantity.value for at, word in enumerate(others) if word.quantity and _is_denied(others, at)}
     wrong = [amount for amount in mine if amount.quantity.value in denied]
     right = [amount for amount in _read_quantities(others, set()) if amount.quantity.value not in denied]
@@ -193,6 +195,36 @@ def find_correction(first: str, second: str) -> Conflict | None:
     return Conflict("number", tuple(amount.text for amount in wrong), tuple(amount.text for amount in right))
 
 
+def correct_report(
+    question: str, first: str, report: str, following: str, units: frozenset[str] = frozenset()
+) -> Conflict | None:
+    """Return how a source that reports the value of the first one goes on with another value; None where it does not.
+
+    Numbers of the question are none, and ``units`` are those that the value can have, "" for none.
+
+    >>> correct_report("For how long?", "It shut for five hours.", "The log says five hours.", "It was eight.").second
+    ('eight',)
+    """
+    if _GOES_ON.match(following) is None:
+        return None
+    given = {word.key for word in read_words(question) if word.is_number}
+    stated, reported, instead = (
+        _read_quantities(read_words(_spell_out(text)), given) for text in (first, report, following)
+    )
+    for amount in _keep_units(reported, units):
+        if not any(_is_same_amount(amount, other) for other in stated):
+            continue
+        for other in instead[:1]:
+            is_alike = other.quantity.unit in {"", amount.quantity.unit} and not other.numbered
+            if is_alike and other.quantity.value != amount.quantity.value:
+                return Conflict("number", (amount.text,), (other.text,))
+    return None
+
+
+_GOES_ON: re.Pattern[str] = re.compile(
+    r"\W*(?:(?:but|yet|no|in fact|actually)\b,?\s+)?(?:it|they|we|that|this|there|these|those)\b", re.IGNORECASE
+)
+"""How a sentence begins that says of the same thing what is so."""
 _SPELT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bthree quarters of an hour\b", re.IGNORECASE), "45 minutes"),
     (re.compile(r"\b(?:a )?quarter of an hour\b", re.IGNORECASE), "15 minutes"),
@@ -258,8 +290,12 @@ def _is_year(word: ClaimWord) -> bool:
 
 
 def _is_denied(words: Sequence[ClaimWord], position: int) -> bool:
-    """True for the sixty of "90 degrees, not 60"."""
-    return position > 0 and words[position - 1].key in DENIALS
+    """True for the sixty of "90 degrees, not 60" and of "90 degrees instead of 60"."""
+    before = tuple(word.key for word in words[max(0, position - 2) : position])
+    return before[-1:] != () and (before[-1] in DENIALS or before in _PUTS_ASIDE)
+
+
+_PUTS_ASIDE = frozenset({("instead", "of"), ("rather", "than"), ("no", "longer")})
 
 
 def _unit(word: ClaimWord) -> str:
@@ -279,6 +315,10 @@ def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amoun
         described = frozenset({counted, _stem_at(words, position + 2)} - {""}) if counted else frozenset()
         amounts.append(_Amount(word.text, word.quantity, counted, numbered, described))
     return amounts
+
+
+def _keep_units(amounts: Sequence[_Amount], units: frozenset[str]) -> list[_Amount]:
+    return [amount for amount in amounts if not units or amount.quantity.unit in units]
 
 
 def _is_part_of_code(words: Sequence[ClaimWord], position: int) -> bool:

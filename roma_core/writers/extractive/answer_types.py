@@ -154,6 +154,18 @@ def find_asked_value(question: str) -> AskedValue | None:
     return None
 
 
+def find_asked_units(question: str) -> frozenset[str]:
+    """Return the units that an answer can have, "" for none; empty where it can have any.
+
+    >>> sorted(find_asked_units("How many people came?")), sorted(find_asked_units("Why is it closed?"))
+    ([''], [])
+    """
+    asked = find_asked_value(question)
+    if asked is None:
+        return frozenset()
+    return frozenset({asked.unit}) if asked.value_type == "count" else asked.units
+
+
 _MEASURED: Final = re.compile(r"\bhow (?:many|much)\s+(?:[\w-]+\s+)?of\s+(?:the\s+)?(?P<thing>[\w-]+)", re.IGNORECASE)
 
 

@@ -211,13 +211,20 @@ def find_opposite(question: str, text: str) -> str:
     return ""
 
 
-def have_opposites(one: str, other: str) -> bool:
+def have_opposites(one: str, other: str, whether: str = "") -> bool:
     """Return whether two statements speak of opposite halves of a thing: one of adults, the other of children.
+
+    Halves that a yes/no question asks for (``whether``) are what they answer, and part nothing.
 
     >>> have_opposites("The adult fare is 3 euros.", "The child fare is 2 euros.")
     True
+    >>> have_opposites("It is open.", "It is closed in winter.", whether="Is it open in winter?")
+    False
     """
-    return bool(find_opposite(one, other))
+    asked = _find_halves(whether)
+    answers = {word for pair in _OPPOSITES if pair & asked for word in pair}
+    rest = " ".join(word for word in re.findall(r"[\w-]+", one.casefold()) if word not in answers)
+    return bool(find_opposite(rest, other))
 
 
 def _find_halves(text: str) -> set[str]:

@@ -16,7 +16,6 @@ from roma_core.citations.conflicts import (
     asks_value,
     find_answer_conflict,
     find_conflict,
-    find_correction,
     is_near_copy,
 )
 from roma_core.citations.words import read_words
@@ -28,6 +27,7 @@ from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
 from roma_core.writers.extractive.cells import AskedCell
+from roma_core.writers.extractive.corrections import REPORTS, Correction, find_correction_of
 from roma_core.writers.extractive.expectations import states_asked
 from roma_core.writers.extractive.scopes import (
     find_opposite,
@@ -262,7 +262,7 @@ def _corrects_report(question: Question, chosen: Sequence[QuotableUnit], followi
 
     "The page says nine weeks. We are at fourteen."
     """
-    is_report = bool(chosen) and _REPORTS.search(chosen[-1].quote) is not None
+    is_report = bool(chosen) and REPORTS.search(chosen[-1].quote) is not None
     return is_report and any(word.is_number for word in read_words(following.quote))
 
 
@@ -324,6 +324,11 @@ def find_disagreement(
         if unit.document_place[0] in against:
             continue
         around = passages[unit.passage - 1].chunk if unit.passage <= len(passages) else None
+        corrected = find_corrected(question, best, unit, around)
+        if corrected is not None:
+            best, against[unit.document_place[0]] = corrected.best, corrected.unit
+            conflict = conflict or corrected.conflict
+            continue
         found = find_contradiction(question, best, unit, top - known[index], around)
         if found is not None:
             against[unit.document_place[0]] = unit
@@ -333,19 +338,30 @@ def find_disagreement(
     return Disagreement((best, *against.values()), conflict)
 
 
+def find_corrected(
+    question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk | None
+) -> Correction | None:
+    """Return how a unit about the same thing corrects the best one, or is corrected by it: "9.4 hectares, not eleven".
+
+    The corrected value itself tells that both speak of one thing, so the unit needs few words of the question.
+    """
+    corrected = find_correction_of(question, best, unit, around)
+    if corrected is None or around is None or find_misfit(question, unit) or _have_similar_names(best, unit):
+        return None
+    is_of_year = names_asked_year(question.text, f"{unit.scored_text}\n{around.title}\n{around.text}")
+    return corrected if is_of_year else None
+
+
 def find_contradiction(
     question: Question, best: QuotableUnit, unit: QuotableUnit, behind: float, around: Chunk | None = None
 ) -> Conflict | None:
     """Return how a unit that scores ``behind`` the best one contradicts it; None for one of the same document.
 
-    It says nearly the same with another value, it answers the question with another value, or it names the value of
-    the best one to correct it: "9.4 hectares, not eleven". ``around`` is the passage that holds it.
+    It says nearly the same with another value, or it answers the question with another value. ``around`` is the passage
+    that holds it.
     """
     if unit.document_place[0] == best.document_place[0] or _is_about_else(question, best, unit, around):
         return None
-    is_read = math.isfinite(behind)
-    if is_read and (corrected := find_correction(_said(best), _said(unit))) is not None:
-        return corrected
     thing = find_asked_thing(question.text)
     asks_one = not question.is_compound and not question.asks_several
     can_differ = asks_value(question.text) and asks_one and (thing is None or thing.is_counted)
@@ -399,9 +415,10 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
         return True
     held = f"{around.title}\n{around.text}" if around is not None else ""
     names = count_names(question, best.scored_text)
-    if count_names(question, f"{unit.scored_text}\n{held}") < names and not repeats_question(question, unit):
+    place = _name_places(question, around)
+    if count_names(question, f"{unit.scored_text}\n{held}\n{place}") < names and not repeats_question(question, unit):
         return True
-    if _have_similar_names(best, unit) or _lacks_subject(question, best, unit) or find_misfit(question, unit):
+    if _have_similar_names(best, unit) or _lacks_subject(question, best, unit, place) or find_misfit(question, unit):
         return True
     if not names_asked_year(question.text, f"{unit.scored_text}\n{held}"):
         return True
@@ -409,16 +426,26 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
         return True
     said, other = _said(best), _said(unit)
     asks_time = question.kind == "when" or asks_date(question.text)
-    return have_opposites(said, other) or (not asks_time and have_other_scopes(said, other, question.text))
+    whether = question.text if question.kind == "yes_no" else ""
+    return have_opposites(said, other, whether) or (not asks_time and have_other_scopes(said, other, question.text))
 
 
-def _lacks_subject(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
-    """Return whether a unit has no word of the question that names the document of the best unit.
+def _name_places(question: Question, around: Chunk | None) -> str:
+    """Return the names of the question under which a passage stands: its site or a folder is called so.
+
+    "varnmoor/mails/road.mbox" is of Varn Moor.
+    """
+    place = _letters(around.uri) if around is not None else ""
+    return " ".join(name for name in question.names if len(name) >= LEAST_NAME_CHARS and _letters(name) in place)
+
+
+def _lacks_subject(question: Question, best: QuotableUnit, unit: QuotableUnit, place: str) -> bool:
+    """Return whether neither a unit nor its ``place`` has a word of the question that names the best one's document.
 
     "Which Python does plover need?", answered by the document of plover, is not denied by what heron needs.
     """
     subject = question.words & content_words(best.surroundings[0])
-    return bool(subject) and not subject & content_words(unit.scored_text)
+    return bool(subject) and not subject & content_words(f"{unit.scored_text}\n{place}")
 
 
 def _names_asked(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
@@ -447,7 +474,7 @@ def _answers_as_well(
     if repeats_question(question, unit) or reports_source(best, unit):
         return True
     held = question.words & content_words(unit.scored_text)
-    own = question.words & content_words(unit.own_text)
+    own = (question.words - _TIME_LEADS) & content_words(unit.own_text)
     wanted = question.words & content_words(best.scored_text)
     if not wanted or not own:
         return False
@@ -461,6 +488,8 @@ def _answers_as_well(
     return len(wanted) >= LEAST_UNREAD_WORDS and wanted <= held and 2 * len(own) >= len(wanted)
 
 
+_TIME_LEADS = frozenset(map(stem_word, ("since", "until", "till", "before", "after", "during")))
+"""Words before a time, which say nothing of what it is the time of."""
 _THE_THING = re.compile(r"\b(?:the|our|this)\s+([^\W\d_]+)", re.IGNORECASE)
 
 
@@ -491,15 +520,10 @@ def repeats_question(question: Question, unit: QuotableUnit) -> bool:
     return bool(asked and thing) and (asked | thing) <= question.words
 
 
-_REPORTS = re.compile(
-    r"\b(?:says?|said|states?|stated|writes?|wrote|written|according to|claims?|claimed|lists?|listed)\b", re.IGNORECASE
-)
-
-
 def reports_source(best: QuotableUnit, unit: QuotableUnit) -> bool:
     """Return whether a unit says what stands in the document of the best one: "Five knots is what the bylaws say"."""
     title = content_words(best.surroundings[0])
-    return _REPORTS.search(unit.quote) is not None and bool(title & content_words(unit.quote))
+    return REPORTS.search(unit.quote) is not None and bool(title & content_words(unit.quote))
 
 
 _LISTS_OF_QUESTIONS = frozenset(stem_word(word) for word in "questions answers asked often frequently faq".split())
@@ -515,6 +539,10 @@ def _same_subject(one: QuotableUnit, other: QuotableUnit) -> bool:
     words, others = ({word for word in title if not any(c.isdigit() for c in word)} for title in (words, others))
     shared = words & others
     return len(shared) >= 0.5 * min(len(words), len(others)) if words and others else not words and not others
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 _NAME_IN_TITLE = re.compile(r"[^\W_]+(?:[-_.+][^\W_]+)*")

@@ -15,11 +15,12 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from roma_core.markup.questions import Question, content_words
-from roma_core.types import ScoredChunk
+from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.selection import (
     ANSWER_GAP,
     count_names,
     find_contradiction,
+    find_corrected,
 )
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
@@ -60,12 +61,17 @@ def find_witnesses(question: Question, best: QuotableUnit, candidates: Sequence[
             shares.append((-share, index))
     chosen = [candidates[index] for _, index in sorted(shares)[:MOST_WITNESSES]]
     units = [
-        unit
-        for unit in quotable_units(chosen)
-        if find_contradiction(question, best, unit, ANSWER_GAP, chosen[unit.passage - 1].chunk) is not None
+        unit for unit in quotable_units(chosen) if is_contrary(question, best, unit, chosen[unit.passage - 1].chunk)
     ]
     units.sort(key=lambda unit: -len(question.words & content_words(unit.scored_text)))
     return [Witness(unit, chosen[unit.passage - 1]) for unit in units[:MOST_READ]]
+
+
+def is_contrary(question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk) -> bool:
+    """Return whether a sentence contradicts or corrects the best one, were it ranked as an answer."""
+    if find_corrected(question, best, unit, around) is not None:
+        return True
+    return find_contradiction(question, best, unit, ANSWER_GAP, around) is not None
 
 
 def find_relatives(passages: Sequence[ScoredChunk], candidates: Sequence[ScoredChunk]) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ from roma_core.writers.extractive.calibration import (
 from roma_core.writers.extractive.cells import find_asked_cell
 from roma_core.writers.extractive.clauses import choose_part, list_parts
 from roma_core.writers.extractive.comparisons import compare_sides
+from roma_core.writers.extractive.corrections import Correction, list_correctors
 from roma_core.writers.extractive.expectations import (
     asks_certain_kind,
     definition_bonus,
@@ -85,6 +86,7 @@ from roma_core.writers.extractive.selection import (
     choose_sides,
     choose_units,
     find_contradiction,
+    find_corrected,
     find_disagreement,
     find_misfit,
     find_missed_scope,
@@ -115,7 +117,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "24"
+VERSION = "25"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -530,7 +532,8 @@ class ExtractiveWriter:
         contrary = reading.compare_tables(answer)
         if contrary:
             return reading.give(contrary, remark)
-        disagreement = reading.compare_row(answer) if answer is not None else None
+        candidates = self._list_candidates(reading)
+        disagreement = reading.compare_row(answer, candidates) if answer is not None else None
         return reading.give(reading.render(disagreement) if disagreement is not None else pieces, remark)
 
     async def _find_foreign_words(self, reading: _Reading, best: QuotableUnit, most: float) -> list[str]:
@@ -570,20 +573,31 @@ class ExtractiveWriter:
         disagreement = find_disagreement(question, units, reading.scores, best, reading.considered)
         if disagreement is not None or not among_candidates:
             return disagreement
-        unread = {unit.passage for unit in reading.unread}
-        others = (*(reading.considered[number - 1] for number in sorted(unread)), *reading.candidates)
-        candidates = [p for p in others if is_covered(self._languages, p.chunk.facts.language)]
+        candidates = self._list_candidates(reading)
+        disagreement = await asyncio.to_thread(reading.find_corrector, best, candidates)
+        if disagreement is not None:
+            return disagreement
         witnesses = await asyncio.to_thread(find_witnesses, question, best, candidates)
         if not witnesses:
             return None
         texts = [best.scored_text, *(witness.unit.scored_text for witness in witnesses)]
         top, *scores = await reading.pairs.of(reading.ranked, texts)
         for score, witness in sorted(zip(scores, witnesses, strict=True), key=lambda pair: -pair[0]):
-            conflict = find_contradiction(question, best, witness.unit, top - score, witness.passage.chunk)
+            around = witness.passage.chunk
+            corrected = find_corrected(question, best, witness.unit, around)
+            if corrected is not None:
+                return reading.cite_correction(corrected, witness.passage)
+            conflict = find_contradiction(question, best, witness.unit, top - score, around)
             if conflict is not None:
                 unit = replace(witness.unit, passage=reading.sources.add(witness.passage), copies=())
                 return Disagreement((best, unit), conflict)
         return None
+
+    def _list_candidates(self, reading: _Reading) -> list[ScoredChunk]:
+        """Return the passages that may hold another answer: those that were not read, then the other candidates."""
+        unread = {unit.passage for unit in reading.unread}
+        others = (*(reading.considered[number - 1] for number in sorted(unread)), *reading.candidates)
+        return [passage for passage in others if is_covered(self._languages, passage.chunk.facts.language)]
 
     def _remark(self, evidence: float, threshold: KindThreshold) -> str:
         """Return what has to be said of the certainty of an answer."""
@@ -861,7 +875,7 @@ class _Reading:
 
     def quote(self, unit: QuotableUnit) -> list[str]:
         """Return the pieces of a unit with its markers; a row of a table comes under its header and caption."""
-        return quote_units([unit], self.sources)
+        return quote_units([unit, *unit.follows], self.sources)
 
     def render(self, disagreement: Disagreement) -> list[str]:
         """Return the pieces of what sources say that contradict each other."""
@@ -869,8 +883,26 @@ class _Reading:
         passages = (*sources.passages, *sources.added)
         return render_disagreement(disagreement, sources.documents, passages, self.quote, is_change=self.is_change)
 
-    def compare_row(self, answer: TableAnswer) -> Disagreement | None:
-        """Return the only row that answers with a sentence of another document that says otherwise; else None."""
+    def find_corrector(self, best: QuotableUnit, candidates: Sequence[ScoredChunk]) -> Disagreement | None:
+        """Return the best unit with a sentence of a candidate that corrects it; None where none does."""
+        for unit, passage in list_correctors(self.question, candidates):
+            corrected = find_corrected(self.question, best, unit, passage.chunk)
+            if corrected is not None:
+                return self.cite_correction(corrected, passage)
+        return None
+
+    def cite_correction(self, corrected: Correction, passage: ScoredChunk) -> Disagreement:
+        """Return a correction whose other unit is of ``passage``, which gets a number."""
+        number = self.sources.add(passage)
+        follows = tuple(replace(line, passage=number) for line in corrected.unit.follows)
+        unit = replace(corrected.unit, passage=number, follows=follows, copies=())
+        return Disagreement((corrected.best, unit), corrected.conflict)
+
+    def compare_row(self, answer: TableAnswer, candidates: Sequence[ScoredChunk] = ()) -> Disagreement | None:
+        """Return the only row that answers with a sentence of another document that says otherwise; else None.
+
+        A sentence of a candidate counts where it corrects the row.
+        """
         if len(answer.rows) != 1 or (answer.is_computed and not answer.counts_only):
             return None
         [row] = answer.rows
@@ -879,16 +911,21 @@ class _Reading:
         units = (*self.units, *self.unread)
         at_row = (u for u in units if u.document_place[0] == document and row.start <= u.document_place[1] < row.end)
         row_unit = next(at_row, None)
-        if cell is None or row_unit is None:
+        if row_unit is None:
             return None
         for unit in units:
             if unit.passage > len(self.considered):
                 continue
             around = self.considered[unit.passage - 1].chunk
+            corrected = find_corrected(self.question, row_unit, unit, around)
+            if corrected is not None:
+                return Disagreement((corrected.best, corrected.unit), corrected.conflict)
+            if cell is None:
+                continue
             conflict = find_row_contradiction(self.question, row_unit, cell, unit, around)
             if conflict is not None:
                 return Disagreement((row_unit, unit), conflict)
-        return None
+        return self.find_corrector(row_unit, candidates)
 
     def compare_tables(self, answer: TableAnswer | None) -> list[str]:
         """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""
