@@ -596,6 +596,7 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
         cache=roma.cache,
         library=roma.store,
         contract=read_contract(roma),
+        embedder=roma.embedder,
         route=partial(build_router, roma) if roma.settings.routing.mode != "off" else None,
     )
 
@@ -632,7 +633,14 @@ def build_quotes_writer(roma: Roma, why: str = "") -> ExtractiveWriter:
     """Return a writer that quotes, whatever writes otherwise."""
     from roma_core.writers.extractive import ExtractiveWriter
 
-    return ExtractiveWriter(roma.reranker, why=why, cache=roma.cache, library=roma.store, contract=read_contract(roma))
+    return ExtractiveWriter(
+        roma.reranker,
+        why=why,
+        cache=roma.cache,
+        library=roma.store,
+        contract=read_contract(roma),
+        embedder=roma.embedder,
+    )
 
 
 def read_contract(roma: Roma) -> RiskContract | None:
@@ -647,7 +655,7 @@ def read_contract(roma: Roma) -> RiskContract | None:
     from roma_core.writers.extractive import ExtractiveWriter
     from roma_core.writers.extractive.calibration import UNCALIBRATED, thresholds_of
 
-    writer = ExtractiveWriter(roma.reranker)
+    writer = ExtractiveWriter(roma.reranker, embedder=roma.embedder)
     card = read_card(writer.ranker_name, folder)
     if card is None:
         return None

@@ -62,6 +62,25 @@ THRESHOLDS: dict[str, ScoreThresholds] = {
         evidence_range=(0.0, 2.0),
     ),
 }
+
+
+@dataclass(frozen=True)
+class AgreementWeights:
+    """Weights of the evidence that two models give together: the ranker, and an embedder that finds the same unit.
+
+    The evidence is the ranker's score of the unit, plus ``margin`` for each 1.0 by which its cosine with the question
+    is above that of the next unit, plus ``words`` for all of the question's words in it, less ``offset``.
+    """
+
+    margin: float
+    words: float
+    offset: float
+
+
+AGREEMENTS: Final[dict[str, AgreementWeights]] = {
+    # Cosines of bge-small-en-v1.5 beside logits of ms-marco-MiniLM-L-12-v2; docs/12_EXTRACTIVE.md.
+    "bge-small-en-v1.5-int8": AgreementWeights(margin=160.0, words=24.0, offset=9.5),
+}
 UNCALIBRATED = ScoreThresholds(-math.inf, -math.inf, -math.inf, 0.0, 0.0, math.inf)
 """For a ranker that was never measured: the best sentence whatever its score, and no refusal."""
 

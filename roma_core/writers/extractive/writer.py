@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
+from roma_core.embeddings.base import EmbeddingResult
 from roma_core.languages import count_words, describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import collect_frame
@@ -43,6 +44,7 @@ from roma_core.rerank import PAIR_TOKENS, RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
 from roma_core.writers.extractive.calibration import (
+    AGREEMENTS,
     UNCALIBRATED,
     KindThreshold,
     RiskContract,
@@ -117,7 +119,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "25"
+VERSION = "26"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -138,6 +140,10 @@ LEAST_LEVEL_UNITS = 6
 """Units of a document from which on the score of the middle one is the level of what does not answer."""
 MOST_STANDING_OUT = 9.0
 """Evidence that a sentence gains at most by standing out of its note."""
+AGREEING_WORDS = 16
+"""The same of a document up to which the embedder is heard too: leaflets and house rules are a little longer."""
+MOST_AGREEING = 24
+"""Units of a note, the best ones, that the embedder reads."""
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
@@ -149,6 +155,17 @@ class SentenceRanker(Protocol):
     def name(self) -> str: ...
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]: ...
+
+
+class SentenceEmbedder(Protocol):
+    """The part of an embedder that this writer needs: its name, and unit vectors of texts and of a question."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult: ...
+
+    async def embed_query(self, text: str) -> EmbeddingResult: ...
 
 
 class PairScores:
@@ -206,6 +223,7 @@ class ExtractiveWriter:
 
     ``library`` lets it read whole documents: their lists, tables, headings and facts. ``cache`` keeps answers by
     everything that decides them. ``contract`` replaces the shipped threshold for answering by calibrated ones.
+    ``embedder`` is heard too where the ranker is unsure of a sentence of a note, if it was measured with the ranker.
     """
 
     name = "extractive"
@@ -218,6 +236,7 @@ class ExtractiveWriter:
         cache: Cache | None = None,
         library: DocumentLibrary | None = None,
         contract: RiskContract | None = None,
+        embedder: SentenceEmbedder | None = None,
     ) -> None:
         self._ranker: SentenceRanker = ranker or OverlapRanker()
         self._ranks_by_words = ranker is None
@@ -227,6 +246,9 @@ class ExtractiveWriter:
         self._cache = cache
         self._library = library
         self._contract = contract
+        is_measured = self._thresholds is not None and self._thresholds.stands_out > 0
+        self._agreement = AGREEMENTS.get(embedder.name) if embedder is not None and is_measured else None
+        self._embedder = embedder if self._agreement is not None else None
 
     @property
     def ranker_name(self) -> str:
@@ -236,7 +258,8 @@ class ExtractiveWriter:
     @property
     def scorer(self) -> str:
         """The identity of the evidence that it weighs."""
-        return f"extractive/{VERSION}:{self._ranker.name}"
+        beside = f"+{self._embedder.name}" if self._embedder is not None else ""
+        return f"extractive/{VERSION}:{self._ranker.name}{beside}"
 
     @property
     def fingerprint(self) -> str:
@@ -448,14 +471,17 @@ class ExtractiveWriter:
             chosen = await self._add_next(reading, best, chosen)
         evidence = reading.evidence(chosen, thresholds, special)
         foreign: list[str] = []
+        stands_by_both = False
         if special is None:
             evidence -= 0.0 if speaks_of(question, best) else MISSED_QUESTION * thresholds.missing
             evidence -= thresholds.missing / 2 if is_row_beside(question, best) else 0.0
+            agreed = await self._measure_agreement(reading, best) if evidence < thresholds.confident_from else -math.inf
+            stands_by_both = agreed > evidence
+            evidence = max(evidence, agreed)
             most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
             foreign = await self._find_foreign_words(reading, best, most)
-            evidence -= thresholds.missing * len(foreign) + (
-                reading.measure_standing(best, thresholds) if foreign else 0.0
-            )
+            standing = reading.measure_standing(best, thresholds) if foreign and not stands_by_both else 0.0
+            evidence -= thresholds.missing * len(foreign) + standing
         if thing := find_absent_thing(question, reading.considered):
             return reading.refuse(f"no source speaks of {thing}", [thing])
         if missing := reading.missing_codes(chosen, special):
@@ -465,13 +491,14 @@ class ExtractiveWriter:
         if special is None and find_stating(question, chosen, best) is None:
             return reading.refuse(f"no source states {describe_asked(question)} for it")
         relevance = reading.relevance_beside(best, thresholds) if special is None else reading.relevance
-        if relevance < thresholds.refuse_below:
+        if relevance < thresholds.refuse_below and not stands_by_both:
             return reading.refuse(f"best passage scores {relevance:.1f}, below {thresholds.refuse_below}")
         reading.weighed = evidence
         if evidence < threshold.answer_from:
             limit = f"{threshold.answer_from:g} ({threshold.origin})"
             return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}", foreign)
-        certain = evidence - (reading.measure_doubt(best, thresholds) if special is None else 0.0)
+        doubt = math.inf if stands_by_both else reading.measure_doubt(best, thresholds) if special is None else 0.0
+        certain = evidence - doubt
         remark = self._remark(certain, threshold)
         if foreign:
             named = ", ".join(f"“{word}”" for word in foreign)
@@ -492,6 +519,31 @@ class ExtractiveWriter:
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
+
+    async def _measure_agreement(self, reading: _Reading, best: QuotableUnit) -> float:
+        """Return the evidence that ranker and embedder give together for the best unit.
+
+        -inf for a row, among long sentences where it was not measured, and where another unit is nearer.
+        """
+        weights, embedder, thresholds = self._agreement, self._embedder, self._thresholds
+        if weights is None or embedder is None or thresholds is None:
+            return -math.inf
+        if best.is_row or not reading.is_of_short_sentences(best):
+            return -math.inf
+        place = best.document_place
+        order = sorted(range(len(reading.units)), key=lambda at: (-reading.scores[at], at))
+        units = (*(reading.units[at] for at in order), *reading.unread)
+        others = [unit for unit in units if unit.document_place != place][: MOST_AGREEING - 1]
+        asked = (await embedder.embed_query(reading.ranked)).vector
+        read = (await embedder.embed([unit.scored_text for unit in (best, *others)])).vectors
+        nearness, *beside = (float(cosine) for cosine in read @ asked)
+        margin = nearness - max(beside, default=nearness)
+        if margin < 0:
+            return -math.inf
+        lost = thresholds.missing * reading.count_missing([best])
+        words = weights.words * reading.weighty_coverage(best.own_text)
+        agreed = reading.score_of(best) + weights.margin * margin + words - weights.offset - lost
+        return min(agreed, thresholds.confident_from)
 
     async def _add_next(self, reading: _Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
         """Return the chosen units with the sentence that goes on from the best one, where only both together answer.
@@ -807,7 +859,7 @@ class _Reading:
         best = self.best_of(chosen)
         if self.names_subject:
             level = statistics.median(self.scores)
-            return score + self._score_of(best) - NAMED_LEVEL * level
+            return score + self.score_of(best) - NAMED_LEVEL * level
         return score + self.relevance + self.measure_standing(best, thresholds)
 
     def relevance_beside(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
@@ -815,9 +867,9 @@ class _Reading:
 
         Where a pronoun is ranked as the title, which every unit stands under, the best unit alone tells.
         """
-        if not self._is_in_note(best, thresholds) and not self.names_subject:
+        if not self.is_in_note(best, thresholds) and not self.names_subject:
             return self.relevance
-        return max(self.relevance, self._score_of(best))
+        return max(self.relevance, self.score_of(best))
 
     def measure_standing(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
         """Return the evidence that the best unit adds as a sentence of a terse note, which it counts for.
@@ -826,14 +878,14 @@ class _Reading:
         question's words scores above its note. Where nothing answers, it scores as its note; under a title that the
         question names all its sentences score alike.
         """
-        if self.names_subject or not self._is_in_note(best, thresholds):
+        if self.names_subject or not self.is_in_note(best, thresholds):
             return 0.0
         gained = self.relevance_beside(best, thresholds) - self.relevance
         if 2 * self.weighty_coverage(best.scored_text) < 1.0:
             return gained
         beside = [score for score, each in zip(self.scores, self.units, strict=True) if each.passage == best.passage]
         level = max(self.passage_scores[best.passage - 1], statistics.median(beside))
-        above = max(0.0, self._score_of(best) - level)
+        above = max(0.0, self.score_of(best) - level)
         return gained + min(MOST_STANDING_OUT, thresholds.stands_out * above)
 
     def measure_doubt(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
@@ -841,16 +893,23 @@ class _Reading:
         is_whole = self.weighty_coverage(best.scored_text) >= 1.0
         return 0.0 if is_whole else self.measure_standing(best, thresholds)
 
-    def _score_of(self, unit: QuotableUnit) -> float:
+    def score_of(self, unit: QuotableUnit) -> float:
         at = next((i for i, each in enumerate(self.units) if each.document_place == unit.document_place), None)
         return self.scores[at] if at is not None else -math.inf
 
-    def _is_in_note(self, unit: QuotableUnit, thresholds: ScoreThresholds) -> bool:
+    def is_in_note(self, unit: QuotableUnit, thresholds: ScoreThresholds) -> bool:
         """Return whether a unit is a sentence of a passage whose sentences are short: a note of many small things."""
         if not thresholds.stands_out or unit.passage > len(self.considered) or unit.is_row:
             return False
         lengths = [count_words(each.quote) for each in self.units if each.passage == unit.passage]
         return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= TERSE_WORDS
+
+    def is_of_short_sentences(self, unit: QuotableUnit) -> bool:
+        """Return whether the sentences of the document of a unit, as far as they were found, are short."""
+        document = unit.document_place[0]
+        found = (*self.units, *self.unread)
+        lengths = [count_words(each.quote) for each in found if each.document_place[0] == document]
+        return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= AGREEING_WORDS
 
     def count_missing(self, chosen: Sequence[QuotableUnit]) -> float:
         """Return how many names of the question the quotes are not about; half of one that their passages have."""

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roma_core.agents.context import Context
 from roma_core.cache import Cache
+from roma_core.embeddings.base import EmbeddingResult
+from roma_core.embeddings.local import BUNDLED
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import escape_markers
@@ -18,6 +21,7 @@ from roma_core.writers.extractive.calibration import thresholds_of
 from roma_core.writers.extractive.overlap import OverlapRanker
 from roma_core.writers.extractive.selection import is_echo
 from roma_core.writers.extractive.units import plain_text, quotable_units
+from roma_core.writers.extractive.writer import MOST_AGREEING
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
 
@@ -366,6 +370,62 @@ async def test_a_sentence_of_long_prose_gains_nothing_by_standing_out_of_its_pas
     long = " ".join(f"{sentence[:-1]} {'and so on ' * 5}." for sentence in NOTE.split(". "))
     writer = ExtractiveWriter(Scripted({"Dogs": -3.0}))
     assert (await write(writer, "Does my dog pay?", note(long, -8.0))).text.startswith(I_DONT_KNOW)
+
+
+class Pointing:
+    """Embeds in two dimensions: a question points along the first one, a text by the first fragment that it holds."""
+
+    def __init__(self, cosines: dict[str, float], name: str = BUNDLED) -> None:
+        self.cosines, self.name = cosines, name
+        self.read: list[str] = []
+
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        self.read += texts
+        cosines = [next((c for fragment, c in self.cosines.items() if fragment in text), 0.5) for text in texts]
+        return EmbeddingResult(np.array([[c, (1 - c * c) ** 0.5] for c in cosines], dtype=np.float32))
+
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        return EmbeddingResult(np.array([[1.0, 0.0]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("cosines", "is_answered"),
+    [({"Dogs": 0.7}, True), ({"Dogs": 0.51}, False), ({"Dogs": 0.7, "Jackets": 0.8}, False)],
+    ids=["nearest by far", "hardly nearer", "another is nearer"],
+)
+async def test_a_sentence_of_a_note_answers_where_the_embedder_finds_it_too(
+    cosines: dict[str, float], is_answered: bool
+) -> None:
+    writer = ExtractiveWriter(Scripted({"Dogs": -7.0}), embedder=Pointing(cosines))
+    answer = await write(writer, "Is there a fare for pets?", note(NOTE, -9.0))
+    assert (answer.text == "Dogs travel free. [1]") is is_answered
+    assert answer.text.startswith(I_DONT_KNOW) is not is_answered
+    assert ("low confidence" in answer.reason) is is_answered
+
+
+async def test_what_ranker_and_embedder_agree_on_has_to_state_what_is_asked() -> None:
+    writer = ExtractiveWriter(Scripted({"Jackets": -7.0}), embedder=Pointing({"Jackets": 0.9}))
+    assert (await write(writer, "How much is a jacket?", note(NOTE, -9.0))).text.startswith(I_DONT_KNOW)
+
+
+async def test_the_embedder_reads_nothing_where_the_ranker_is_sure_or_where_it_was_not_measured() -> None:
+    beside = Pointing({"Dogs": 0.9})
+    await write(ExtractiveWriter(Scripted({"Dogs": 6.0}), embedder=beside), "Do dogs travel free?", note(NOTE, 5.0))
+    strange = Pointing({"Dogs": 0.9}, name="openai:text-embedding-3-small")
+    writer = ExtractiveWriter(Scripted({"Dogs": -7.0}), embedder=strange)
+    assert (await write(writer, "Is there a fare for pets?", note(NOTE, -9.0))).text.startswith(I_DONT_KNOW)
+    assert beside.read == strange.read == []
+    assert writer.scorer == ExtractiveWriter(Scripted({})).scorer
+
+
+async def test_of_a_long_note_the_embedder_reads_the_best_sentences() -> None:
+    text = " ".join(["Dogs travel free.", *(f"Cabin {number} is shut." for number in range(40))])
+    beside = Pointing({"Dogs": 0.7})
+    answer = await write(
+        ExtractiveWriter(Scripted({"Dogs": -7.0}), embedder=beside), "Any fare for pets?", note(text, -9.0)
+    )
+    assert answer.text == "Dogs travel free. [1]"
+    assert len(beside.read) == MOST_AGREEING
 
 
 MANUAL = f"{NOTE} It weighs two kilos. Rinse it daily."

@@ -16,6 +16,7 @@ from roma_core.writers.extractive.answer_types import find_asked_value, states_v
         ("What does a berth cost?", "money"),
         ("Which price is planned for the second edition?", "money"),
         ("How much does a ticket for children cost?", "money"),
+        ("how much is the family ticket", "money"),
         ("What notice period does the lease have?", "duration"),
         ("How heavy is the bell?", "mass"),
         ("What was the temperature of the kiln?", "temperature"),
@@ -34,6 +35,8 @@ def test_a_question_asks_for_a_type_of_value(question: str, value_type: str) -> 
     "question",
     [
         "Why is the tunnel closed?",
+        "How much is left?",
+        "How much is the discount?",
         "Who pays for the berth?",
         "Which price list is valid?",
         "What colour is the bell?",
