@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from typing import Final
 
@@ -42,6 +43,8 @@ _ASKED_ATTRIBUTE: Final = re.compile(
     re.IGNORECASE,
 )
 """The attribute that a part asks for, which is no topic of the next one: the watts of "How many watts has the lamp"."""
+_PRONOUN: Final = re.compile(r"\b(?:it|they|he|she|(?P<owner>its|their|his|her))\b", re.IGNORECASE)
+_TOPIC: Final = re.compile(r"\s*\([^()]*\)\?\Z")
 _YEAR: Final = re.compile(r"(?:1[5-9]|20)\d\d")
 _POINTS: Final = re.compile(
     r"\b(?:it|its|itself|they|them|their|he|him|his|she|her|hers|this|that|these|those|there|then|one|ones|both|each"
@@ -65,6 +68,35 @@ def split_question(text: str) -> tuple[str, ...]:
         return (text,)
     first = parts[0]
     return (f"{first}?", *(_stand_alone(part, first) for part in parts[1:]))
+
+
+def drop_topic(part: str) -> str:
+    """Return a part in the words of its question, without those of the first part behind it.
+
+    >>> drop_topic("when did it open (founded library)?")
+    'when did it open?'
+    """
+    return _TOPIC.sub("?", part)
+
+
+def name_subject(part: str, first: str) -> str:
+    """Return a part with the only name of the first part in place of its pronoun; nothing where there is no such name.
+
+    >>> name_subject("who owns it (Nordline founded)?", "When was Nordline founded?")
+    'who owns Nordline?'
+    """
+    bare = drop_topic(part)
+    pronoun = _PRONOUN.search(bare)
+    name = re.sub(r"['’]s?\Z", "", " ".join(_find_written_names(first)))
+    if not name or name not in first or pronoun is None or _find_written_names(bare):
+        return ""
+    owner = f"{name}'s" if pronoun["owner"] else name
+    return f"{bare[: pronoun.start()]}{owner}{bare[pronoun.end() :]}"
+
+
+def _find_written_names(text: str) -> list[str]:
+    """Return the names of a text that are no numbers or months."""
+    return [name for name in find_names(text) if name[0].isalpha() and name not in calendar.month_name]
 
 
 def find_sides(text: str) -> tuple[str, str] | None:
@@ -126,5 +158,7 @@ _SIDES: Final = re.compile(
     re.IGNORECASE,
 )
 _COMPARING: Final = frozenset("or and than versus vs between compare compared difference differ differs".split())
-_FRAMES: Final = frozenset("what which who whom whose when where why how long often far much many".split())
+_FRAMES: Final = frozenset(
+    "what which who whom whose when where why how long often far much many since until till".split()
+)
 """Words of the first part that ask, and are no topic."""

@@ -10,10 +10,10 @@ import functools
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from roma_core.citations.numbers import CURRENCIES, UNITS
+from roma_core.citations.numbers import CURRENCIES, UNITS, is_convertible
 from roma_core.citations.words import ClaimWord, read_words
 
 ValueType = Literal["money", "duration", "mass", "temperature", "power", "voltage", "length", "number", "count"]
@@ -253,9 +253,15 @@ def _states_count(asked: AskedValue, quantities: Sequence[ClaimWord], text: str)
     if asked.is_hourly:
         return any(_unit(word) in {"hour", "minute", ""} for word in quantities)
     if asked.unit:
-        return bool(quantities) or _has_phrase("count", text)
+        return any(_may_be_in(asked.unit, word) for word in quantities) or _has_phrase("count", text)
     is_counted = any(not _unit(word) and not _is_year(word) for word in quantities)
     return is_counted or _has_phrase("count", text if asked.is_share else _EACH.sub(" ", text))
+
+
+def _may_be_in(unit: str, word: ClaimWord) -> bool:
+    """Return whether a quantity has no unit, or one of what is asked for: grams are tonnes, kilograms are no watts."""
+    stated = word.quantity
+    return stated is not None and (stated.unit in {"", unit} or is_convertible(stated, replace(stated, unit=unit)))
 
 
 def _has_phrase(value_type: ValueType, text: str) -> bool:

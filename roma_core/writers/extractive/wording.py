@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from roma_core.errors import count_noun
 from roma_core.languages import detect_language
 from roma_core.markup import Frame, escape_markers, join_piece
+from roma_core.markup.compound import drop_topic
 from roma_core.markup.function_words import FUNCTION_WORDS
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
@@ -171,8 +172,7 @@ def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[s
         pieces += fresh
     for part, answer in zip(parts, answers, strict=True):
         if not answer:
-            asked = re.sub(r"\s*\([^()]*\)\?$", "?", part)
-            pieces.append(Frame(f"\n\nNot answered by these sources: {asked}"))
+            pieces.append(Frame(f"\n\nNot answered by these sources: {drop_topic(part)}"))
     return pieces
 
 

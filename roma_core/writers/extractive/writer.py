@@ -24,8 +24,8 @@ from roma_core.cache import Cache
 from roma_core.embeddings.base import EmbeddingResult
 from roma_core.languages import count_words, describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
-from roma_core.markup import collect_frame
-from roma_core.markup.compound import split_question
+from roma_core.markup import collect_frame, read_markers
+from roma_core.markup.compound import drop_topic, name_subject, split_question
 from roma_core.markup.questions import (
     LIGHT_WORDS,
     Question,
@@ -119,7 +119,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "26"
+VERSION = "27"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -393,7 +393,15 @@ class ExtractiveWriter:
         for part in parts:
             reading = _Reading.begin(part, found, pairs, sources)
             reading.is_part = True
-            answers.append(await self._answer_reading(reading, threshold))
+            answer = await self._answer_reading(reading, threshold)
+            given = [other for other in answers if not other.is_refusal]
+            if given and drop_topic(part) != part and not _adds_quote(part, answer, given):
+                for words in (name_subject(part, parts[0]), drop_topic(part)):
+                    alone = await self._answer_alone(words, found, pairs, sources, threshold, given) if words else None
+                    if alone is not None:
+                        answer = alone
+                        break
+            answers.append(answer)
         if all(answer.is_refusal for answer in answers):
             return None
         weighed = [a.evidence for a in answers if not a.is_refusal and a.evidence is not None]
@@ -409,6 +417,32 @@ class ExtractiveWriter:
             evidence=min(weighed, default=None),
             is_partial=any(answer.is_refusal for answer in answers),
         )
+
+    async def _answer_alone(
+        self,
+        words: str,
+        found: FoundSources,
+        pairs: PairScores,
+        sources: CitedSources,
+        threshold: KindThreshold | None,
+        given: Sequence[QuotedAnswer],
+    ) -> QuotedAnswer | None:
+        """Return the answer to a part in its own ``words``; None where it quotes nothing that was not quoted before.
+
+        The words of the first part, which stand for its pronoun, may weigh more than its own. Words without a name are
+        answered by the documents alone that answer the parts before it.
+        """
+        reading = _Reading.begin(words, found, pairs, sources)
+        is_telling = bool(reading.question.names)
+        documents = {p.chunk.document_id for p in found.passages} if is_telling else _find_quoted(given, sources)
+        reading.is_part = True
+        reading.units = [unit for unit in reading.units if unit.document_place[0] in documents]
+        reading.candidates = ()
+        if not reading.units:
+            return None
+        answer = await self._answer_reading(reading, threshold)
+        is_within = _find_quoted([answer], sources) <= documents
+        return answer if is_within and _adds_quote(words, answer, given) else None
 
     async def _answer_reading(self, reading: _Reading, threshold: KindThreshold | None) -> QuotedAnswer:
         passages = reading.sources.passages
@@ -1023,6 +1057,24 @@ class _Reading:
 
 def _share(wanted: Set[str], text: str) -> float:
     return len(wanted & content_words(text)) / len(wanted) if wanted else 1.0
+
+
+def _adds_quote(part: str, answer: QuotedAnswer, given: Sequence[QuotedAnswer]) -> bool:
+    """Return whether an answer to a part quotes what the others do not; one that has all words of the part need not."""
+    if answer.is_refusal:
+        return False
+    quoted = {piece.strip() for other in given for piece in other.pieces}
+    if any(piece.strip() not in quoted for piece in answer.pieces):
+        return True
+    return read_question(drop_topic(part)).words <= content_words("".join(answer.pieces))
+
+
+def _find_quoted(answers: Sequence[QuotedAnswer], sources: CitedSources) -> set[str]:
+    """Return the ids of the documents that answers cite."""
+    passages = (*sources.passages, *sources.added)
+    markers = (marker for answer in answers for marker in read_markers("".join(answer.pieces), len(passages)))
+    numbers = {number for marker in markers for number in marker.numbers if number <= len(passages)}
+    return {passages[number - 1].chunk.document_id for number in numbers}
 
 
 def _is_in_document(unit: QuotableUnit, answer: TableAnswer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.markup.compound import find_sides, list_lookups, split_question
+from roma_core.markup.compound import find_sides, list_lookups, name_subject, split_question
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,20 @@ def test_parts_and_sides_are_looked_up_beside_the_question() -> None:
     assert list_lookups("Which is older, the mill or the well?") == ("the mill older", "the well older")
     assert len(list_lookups("Who dug the well, and what did it cost?")) == 2
     assert list_lookups("How old is the mill?") == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "named"),
+    [
+        ("what is its range (lamp Carn Head)?", "Who made the lamp at Carn Head?", "what is Carn Head's range?"),
+        ("when did it close in May (Nordline run)?", "Until when does Nordline's boat run?",
+         "when did Nordline close in May?"),
+        ("when did it close (boat run)?", "Until when does the boat run?", ""),
+        ("when did it close (Nordline Selkie)?", "Does Nordline own the Selkie?", ""),
+        ("when did Orra replace it (Nordline run)?", "Until when does Nordline's boat run?", ""),
+        ("when was the boat sold (Nordline run)?", "Until when does Nordline's boat run?", ""),
+    ],
+    ids=["owner", "a month is no name", "no name", "two names", "a name of its own", "no pronoun"],
+)  # fmt: skip
+def test_the_only_name_of_the_first_part_stands_for_a_pronoun(part: str, first: str, named: str) -> None:
+    assert name_subject(part, first) == named

@@ -73,6 +73,7 @@ def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
     [
         ("How many hours a week do cooks work?", "They may work at home up to four days a week."),
         ("How many lorries use the tunnel?", "Its limit is 18 tonnes."),
+        ("How many watts has the lamp?", "The lamp weighs 41 kilograms."),
         ("How many people worked on it in 2019?", "Work on it ended in 2019."),
         ("What does a berth cost?", "The berth has 16 amperes and water."),
         ("What notice period does the lease have?", "The lease is for 86 square metres."),

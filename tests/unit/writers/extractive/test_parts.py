@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from roma_core.llm.base import I_DONT_KNOW
@@ -40,6 +42,51 @@ async def test_a_part_without_an_answer_is_named() -> None:
 async def test_a_question_of_which_no_part_is_answered_is_refused() -> None:
     answer = await ExtractiveWriter().answer("What colour is the bucket, and how heavy is it?", [WELL])
     assert answer.pieces[0] == I_DONT_KNOW
+
+
+class Ranker:
+    """Scores a text high where it and the question hold the fragments of a rule, and no other way."""
+
+    name = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
+
+    def __init__(self, *rules: tuple[str, str]) -> None:
+        self._rules = rules
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [7.0 if any(q in question and t in text for q, t in self._rules) else -9.0 for text in texts]
+
+
+CONTRACT = passage("contract", "Nordline sails until 31 December 2029.")
+DELAY = passage("delay", "Nordline pays back half of the fare for the delay.", 2)
+
+
+async def test_a_pronoun_of_a_part_is_read_as_the_name_of_the_first_part() -> None:
+    ranker = Ranker(("contract run", "sails until"), ("did Nordline pay back", "pays back half"))
+    question = "Until when does Nordline's contract run, and how much of the fare did it pay back for the delay?"
+    answer = await ExtractiveWriter(ranker).answer(question, [CONTRACT, DELAY])
+    text = "".join(answer.pieces)
+    assert "sails until 31 December 2029. [1]" in text
+    assert "pays back half of the fare for the delay. [2]" in text
+    assert not answer.is_partial
+
+
+OFFER = "the Trust chose the offer of Stroom with 88 points.\n\nOne condition: the mortar is mixed with fresh water."
+
+
+async def test_a_part_is_read_by_its_own_words_in_the_document_of_the_first_part() -> None:
+    question = "How many points did the offer of the firm have, and what is its one condition?"
+    ranker = Ranker(("points did the offer", "88 points"), ("(", "88 points"), ("what is its one condition?", "fresh"))
+    answer = await ExtractiveWriter(ranker).answer(question, [passage("award", OFFER)])
+    assert "fresh water. [1]" in "".join(answer.pieces)
+
+
+async def test_few_words_of_a_part_are_not_answered_by_another_document() -> None:
+    question = "How many points did the offer of the firm have, and what is its one condition?"
+    ranker = Ranker(("points did the offer", "88 points"), ("what is its one condition?", "fresh"))
+    award, other = (passage(name, text) for name, text in zip(("award", "plan"), OFFER.split("\n\n"), strict=True))
+    answer = await ExtractiveWriter(ranker).answer(question, [award, other])
+    assert "fresh water" not in "".join(answer.pieces)
+    assert answer.is_partial
 
 
 @pytest.mark.parametrize(
