@@ -63,7 +63,9 @@ changed in form alone reach. The rules were made while these families were in vi
 looked at but where a family missed its goal."""
 KINDS_NOTE = """Small texts and claims written by hand, by kind of change: `tests/claim_kinds.txt`. *Accepted* is called
 verbatim or supported. The kinds whose names end in *two* were written after the rules were made for the first ones,
-over other texts; what the check got wrong in them was then mended where a rule of its kind could."""
+over other texts; what the check got wrong in them was then mended where a rule of its kind could. From *chat minutes*
+on, the texts are of kinds that the rules had not seen (minutes, leaflets, clauses, tickets, mails, logs), and the
+claims are what language models write from them."""
 COST_NOTE = """One process, sentences of SQuAD 2.0 dev cited to their own paragraphs, nothing cached before."""
 
 

@@ -105,7 +105,7 @@ def find_left_out(
             return _clause_reasons(clause, before)
     if words[-1].key in COORDINATORS and len(words) > 2:
         return _clause_reasons(words, before)
-    is_phrase = words[0].key in _PHRASES and len(words) <= 6 and next_source is not None
+    is_phrase = words[0].key in _PHRASES and len(words) <= 6 and not {"but", "and"} & set(keys)
     if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
         return _clause_reasons(words, before) or _decisive(words) or _object_cut(words, previous, before)
     return _decisive(words) or [Reason("left out", source=text_of(words))]
@@ -243,7 +243,8 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
         return [Reason("attribution", source=text_of(clause))]
     if set(keys) & HEDGES:
         return [Reason("hedge", source=text_of(clause))]
-    if set(keys[-2:]) & QUANTIFIERS:
+    is_only = [word.key for word in words] == ["only"] and (following.is_name or following.key in {"the", "these"})
+    if set(keys[-2:]) & QUANTIFIERS and not is_only:
         return [Reason("quantifier", source=text_of(clause))]
     if set(keys) & _CONDITION_HEADS or _is_condition(clause, kept) or _ends_as_condition(keys, kept):
         return [Reason("condition", source=text_of(clause))]

@@ -102,6 +102,23 @@ _FORMS = [tuple(forms.split()) for forms in _IRREGULAR.replace("\n", " ").split(
 IRREGULAR_PASTS: frozenset[str] = frozenset(past for _, past, _ in _FORMS)
 PAST_OF: dict[str, str] = {participle: past for _, past, participle in _FORMS}
 """The past of each irregular participle."""
+BASE_OF: dict[str, str] = {form: forms[0] for forms in _FORMS for form in forms}
+"""The infinitive of each form of an irregular verb."""
+AUXILIARIES = frozenset("is was has had does did can may must shall will should would could might cannot".split())
+MODALS = frozenset("can may must shall will should would could might".split())
+DETERMINERS = frozenset(
+    "a an the this that these those its their his her our my your each every any no some all both".split()
+)
+PREPOSITIONS = frozenset(
+    "of in by from with for at on between about than into under over against without to near off through across along "
+    "around behind below above within during after before until since per via beyond toward upon out up down beside "
+    "inside outside opposite except despite like".split()
+)
+ADVERBS = frozenset(
+    "also later then now still never always often usually only soon already once first again even therefore thus "
+    "currently together twice not just".split()
+)
+"""Words that may stand between a subject and its verb."""
 DIRECTIONAL_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "anti", "mis", "counter", "de", "under", "over")
 """Prefixes that turn a word around: *likely* and *unlikely*."""
 
@@ -166,6 +183,13 @@ ANTONYMS: frozenset[frozenset[str]] = frozenset(
     frozenset(pair.split()) for pair in _ANTONYMS.replace("\n", " ").split(",") if len(pair.split()) == 2
 ) | frozenset(map(frozenset, _BOUND_PAIRS))
 
+ANAPHORS = frozenset(
+    "animal company firm building machine device city town village book film ship species plant drug group team "
+    "project system island museum park novel author artist writer player club school hotel tool product process "
+    "method organization agency committee event vehicle car boat train disease medicine fish bird structure site "
+    "place area region country work story series game song".split()
+)
+"""Nouns by which a text goes on to speak of what it has named: "the animal"."""
 PRONOUNS = frozenset(
     "it its itself they them their theirs themselves he him his himself she her hers herself this these those that "
     "one who which".split()
@@ -184,7 +208,7 @@ HARMLESS = frozenset(
 """Words that may be put in or left out where the rest of a claim follows its source."""
 FILLERS = frozenset(
     "also however therefore thus then moreover furthermore indeed additionally consequently meanwhile hence "
-    "nevertheless nonetheless similarly likewise very too well still actually so".split()
+    "nevertheless nonetheless similarly likewise very too well still actually so today".split()
 )
 RELATIVES = frozenset(
     "which who whom whose where when while whereas although though because since as including".split()
@@ -194,24 +218,34 @@ JOINERS = frozenset("and but while whereas".split())
 """Words that may join two whole sentences in one claim."""
 
 _SYNONYMS = """
-begin start commence, begins starts commences, began started commenced, beginning starting, receive get obtain,
-receives gets obtains, received got obtained, buy purchase, buys purchases, bought purchased, build construct erect,
-builds constructs, built constructed erected, show display, shows displays, showed displayed, shown displayed,
-company firm, companies firms, took_place was_held, takes_place is_held, among one_of, among #1_of, false wrong
-untrue incorrect, employ hire, help assist, helps assists, helped assisted, end finish, ends finishes, ended
-finished, use utilize, uses utilizes, used utilized, need require, needs requires, needed required, about concerning
-regarding, big large, bigger larger, biggest largest, small little, also too, child kid, children kids, doctor
-physician, doctors physicians, car automobile, cars automobiles, shop store, shops stores, movie film, movies films,
-roughly approximately, located situated, resides lives, reside live, resided lived, mainly mostly primarily, due_to
-because_of, owing_to because_of, caused led_to resulted_in, causes leads_to results_in, was_caused_by resulted_from,
-was_caused_by was_the_result_of, resulted_from was_the_result_of, is_caused_by results_from, buy acquire, bought
-acquired, answer reply, answered replied, say state, said stated, try attempt, tried attempted, tries attempts,
-entire whole, quick fast, quickly rapidly, often frequently, usually generally, important essential, however but,
-although though, while whereas, besides in_addition, almost nearly, under below, over above, works functions, work
-function, plans intends, planned intended, chose selected, choose select, chooses selects, allow permit, allows
-permits, allowed permitted, forbid prohibit, forbids prohibits, forbidden prohibited banned, keep retain, keeps
-retains, kept retained, provide supply, provides supplies, provided supplied, contain hold, contains holds,
-contained held, gave provided, consists_of comprises, consist_of comprise, around about
+begin start commence, begins starts commences, began started commenced, beginning starting, receive get obtain, receives
+gets obtains, received got obtained, buy purchase, buys purchases, bought purchased, build construct erect, builds
+constructs, built constructed erected, show display, shows displays, showed displayed, shown displayed, company firm,
+companies firms, took_place was_held, takes_place is_held, among one_of, among #1_of, false wrong untrue incorrect,
+employ hire, help assist, helps assists, helped assisted, end finish, ends finishes, ended finished, use utilize, uses
+utilizes, used utilized, need require, needs requires, needed required, about concerning regarding, big large, bigger
+larger, biggest largest, small little, also too, child kid, children kids, doctor physician, doctors physicians, car
+automobile, cars automobiles, shop store, shops stores, movie film, movies films, roughly approximately, located
+situated, resides lives, reside live, resided lived, mainly mostly primarily, due_to because_of, owing_to because_of,
+caused led_to resulted_in, causes leads_to results_in, was_caused_by resulted_from, was_caused_by was_the_result_of,
+resulted_from was_the_result_of, is_caused_by results_from, buy acquire, bought acquired, answer reply, answered
+replied, say state, said stated, says states, try attempt, tried attempted, tries attempts, entire whole, quick fast,
+quickly rapidly, often frequently, usually generally, important essential, however but, although though, while whereas,
+besides in_addition, almost nearly, under below, over above, works functions, work function, plans intends, planned
+intended, chose selected, choose select, chooses selects, allow permit, allows permits, allowed permitted, forbid
+prohibit, forbids prohibits, forbidden prohibited banned, keep retain, keeps retains, kept retained, provide supply,
+provides supplies, provided supplied, contain hold, contains holds, contained held, gave provided, consists_of
+comprises, consist_of comprise, around about, likely probably, seems appears, seem appear, seemed appeared, believed
+thought, possibly may_has might_has could_has, may might, has gets receives comes_with is_entitled_to includes features
+offers, has get receive come_with is_entitled_to, includes contains, include contain, employee staff_member, employees
+staff staff_members, photo photograph picture, photos photographs pictures, takes lasts, took lasted, aged at_age, with
+by_giving by_providing, serves_as is, served_as was, worked_as was, leaves departs, leave depart, left departed,
+located_in in, is_located_in is_in is_situated_in lies_in, operates runs, operate run, operated run, rose increased grew
+climbed, fell decreased dropped declined, reported announced, issued given, called named, called known_as, is_called
+is_named is_known_as, denotes is means, remains is, remained was, if when, in during, kept stored, keeps stores,
+photography taking_photos, free free_of_charge gratis, costs is_priced_at, finished completed, finishes completes,
+people persons, works_as is, at_no_charge for_free free_of_charge, whether if, begins opens, quit resigned stepped_down,
+died passed_away, dies passes_away, got obtained
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from roma_core.citations.lexicon import PREPOSITIONS
 from roma_core.citations.numbers import FRACTION_WORDS, Quantity
 from roma_core.citations.words import ClaimWord, WordKind, replace_runs
 
@@ -34,8 +35,11 @@ _BOUNDS_BEHIND: dict[tuple[str, ...], str] = {
     ("or", "less"): "at most",
     ("or", "fewer"): "at most",
 }
-_MUST = {("has", "to"), ("is", "required", "to")}
+_MUST = {("has", "to"), ("is", "required", "to"), ("need", "to"), ("needs", "to")}
+_LIMITS = {("not", "exceed"), ("capped", "at"), ("limited", "to")}
+"""Words before a number that is the highest: "must not exceed 5", "is capped at 5"."""
 _RATES = frozenset("second minute hour day night week month quarter year head person piece".split())
+_FREQUENT = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}
 _TIMES_OVER = {"twice": 2, "thrice": 3}
 _OPERATORS = frozenset({"=", "==", "!=", "≠", "<=", ">=", "+", "+=", "-=", "*=", "/="})
 _OPERAND_SIGNS = {"-": "-", "−": "-", "–": "-", "*": "*", "·": "*", "/": "/", "^": "^"}
@@ -69,6 +73,7 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _rate_at,
         _minus_at,
         _bound_at,
+        _limit_at,
         _duty_at,
     ):
         found = replace_runs(found, read)
@@ -136,6 +141,14 @@ def _bound_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWo
     return None
 
 
+def _limit_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "must not exceed 5" and "is capped at 5" as "is at most 5"."""
+    is_verb = words[index].key in {"must", "shall", "may", "can", "does", "is", "should"}
+    if not is_verb or _keys(words, index + 1, 2) not in _LIMITS or not _is_number_at(words, index + 3):
+        return None
+    return 3, [replace(words[index], key="is", stem="is"), _merge(words[index + 1 : index + 3], "at most")]
+
+
 def _duty_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
     """Read "have to" and "are required to" as "must", where no "not" stands before."""
     if index and words[index - 1].key in {"not", "will", "would", "may", "might", "does"}:
@@ -143,6 +156,8 @@ def _duty_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWor
     for size in (3, 2):
         if _keys(words, index, size) in _MUST and index + size < len(words):
             return size, [_merge(words[index : index + size], "must")]
+    if words[index].text == "may" and index + 1 < len(words) and words[index + 1].key not in {"has", "not"}:
+        return 1, [replace(words[index], key="can", stem="can")]
     if words[index].key == "shall" and index + 1 < len(words) and words[index + 1].key != "not":
         return 1, [replace(words[index], key="must", stem="must")]
     return None
@@ -193,14 +208,29 @@ def _rate_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWor
     """Read "900 euros a month", "for each vehicle" and "mg/kg" as "per"."""
     word = words[index]
     behind_number = any(other.is_number for other in words[max(0, index - 2) : index])
-    if word.key in {"a", "an"} and behind_number and _keys(words, index + 1, 1)[:1] and words[index + 1].key in _RATES:
+    if word.key in {"a", "an"} and behind_number and _is_rate_at(words, index + 1):
         return 1, [replace(word, key="per", stem="per")]
+    follows_number = any(other.is_number for other in words[max(0, index - 6) : index])
+    is_article = word.key in {"a", "an"} and bool(index) and _is_noun_like(words[index - 1])
+    if (is_article or word.key in {"each", "every"}) and follows_number and _is_rate_at(words, index + 1):
+        return 1, [replace(word, key="per", stem="per")]
+    if word.key in _FREQUENT and index and (words[index - 1].is_number or words[index - 1].key.startswith("times")):
+        time = replace(word, key=_FREQUENT[word.key], stem=_FREQUENT[word.key])
+        return 1, [replace(word, key="per", stem="per"), replace(time, gap=" ")]
     if _keys(words, index, 2) in {("for", "each"), ("for", "every")} and behind_number:
         return 2, [_merge(words[index : index + 2], "per")]
     if word.gap == "/" and index and word.kind == "word" and words[index - 1].quantity is not None:
         per = ClaimWord("/", "per", "per", word.start, word.start, word.gap)
         return 1, [per, replace(word, gap=" ")]
     return None
+
+
+def _is_rate_at(words: Sequence[ClaimWord], index: int) -> bool:
+    return index < len(words) and words[index].key in _RATES
+
+
+def _is_noun_like(word: ClaimWord) -> bool:
+    return word.is_content and word.key not in PREPOSITIONS
 
 
 def _minus_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:

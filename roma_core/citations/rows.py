@@ -16,7 +16,8 @@ from roma_core.markup.tables import is_table_row, split_cells
 
 _RULE = re.compile(r"[\s|:-]+\Z")
 _LINKING = frozenset(
-    "costs cost value amount total number price has had was is row column table measures weighs".split()
+    "costs cost value amount total number price has had was is row column table measures weighs pay pays "
+    "ticket leaves leave departs depart arrives opened operated operates located situated run runs site".split()
 )
 """Words that a sentence has between a row's name and its value."""
 _LIMITING = (NEGATIONS | DENIALS | HEDGES | QUANTIFIERS | CONDITIONS | APPROXIMATIONS) - {"each", "over", "under", "up"}
@@ -33,8 +34,10 @@ class ReadRow:
 
     @property
     def label(self) -> frozenset[str]:
-        """Return the words that name the row: those of its first cell."""
-        return frozenset(word.key for word in self.cells[0] if word.is_content)
+        """Return the stems that name the row: those of its first cell, without "(65+)" behind them."""
+        words = [word for word in self.cells[0] if word.is_content]
+        named = [word for word in words if not word.is_number]
+        return frozenset(word.stem for word in named or words)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def read_row_claim(claim: Sequence[ClaimWord], passage: str, context: str) -> Ro
     """Return what the row that a claim names says of it; None where the claim names no row, or says more than one."""
     rows = read_rows(passage, context)
     keys = {word.key for word in claim}
-    named = [row for row in rows if row.label and row.label <= keys]
+    stems = {word.stem for word in claim}
+    named = [row for row in rows if row.label and row.label <= stems]
     row = max(named, key=lambda row: len(row.label), default=None)
     if row is None or any(other is not row and not other.label <= row.label for other in named):
         return None
@@ -82,13 +86,15 @@ def read_row_claim(claim: Sequence[ClaimWord], passage: str, context: str) -> Ro
 
 
 def _is_value(word: ClaimWord, row: ReadRow, heads: set[str]) -> bool:
-    if not word.is_content or word.key in row.label or word.stem in heads:
+    if any(word.key == other.key for other in row.cells[0]):
+        return False
+    if not word.is_content or word.stem in row.label or word.stem in heads:
         return False
     return word.is_number or any(word.key == other.key for cell in row.cells[1:] for other in cell)
 
 
 def _is_known(word: ClaimWord, row: ReadRow, heads: set[str]) -> bool:
-    return not word.is_content or word.key in row.label or word.stem in heads or word.key in _LINKING
+    return not word.is_content or word.stem in row.label or word.stem in heads or word.key in _LINKING
 
 
 def _named_columns(words: Sequence[ClaimWord], row: ReadRow) -> list[int]:

@@ -12,7 +12,17 @@ from dataclasses import replace
 from itertools import pairwise
 
 from roma_core.citations.cuts import PARTING
-from roma_core.citations.lexicon import COMPARATIVES, IRREGULAR_PASTS, PAST_OF, REPORTING
+from roma_core.citations.lexicon import (
+    COMPARATIVES,
+    DETERMINERS,
+    IRREGULAR_PASTS,
+    MODALS,
+    PAST_OF,
+    PREPOSITIONS,
+    PRONOUNS,
+    REPORTING,
+)
+from roma_core.citations.statements import PARTICIPLE, PARTICLES, THIRD_PERSON, in_form, is_verb_at, make_word
 from roma_core.citations.words import ClaimWord, stem
 
 _HEADS = frozenset(
@@ -33,6 +43,9 @@ def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for start, following in pairwise([*starts, len(words)]):
         if start > 1 and following < len(words):
             yield [*words[:start], *words[following:], *words[start:following]]
+    for start in [start for start in starts if start][:3]:
+        for end in range(start + 2, min(start + 4, len(words) - 1) + 1):
+            yield [*words[:start], *words[end:], *words[start:end]]
     if starts[:1] == [0]:
         for end in _ends_of_opening(words):
             yield [*words[end:], *words[:end]]
@@ -64,30 +77,120 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     place = next((i for i, word in enumerate(words) if word.key == "by" and i > 2), 0)
     if not place or place + 1 >= len(words):
         return
-    verb = next((i for i in range(place - 1, max(0, place - 5), -1) if _is_participle(words[i])), 0)
+    verb = next((i for i in range(place - 1, max(0, place - 10), -1) if _is_participle(words[i])), 0)
     if not verb or words[verb - 1].key not in _BE:
         return
+    active, subject_end = _read_passive(words, verb)
+    openings = [0, *(index for index in range(2, subject_end) if set(words[index].gap) & PARTING)]
+    openings += [index for index in range(2, subject_end) if words[0].key in _HEADS and words[index].key in DETERMINERS]
+    for opening in openings[:3]:
+        for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
+            agent = words[place + 1 : end]
+            if place == verb + 2 and words[verb + 1].key in PREPOSITIONS:  # "was paid for by"
+                stranded = [*active, words[verb + 1], *words[opening:subject_end]]
+                yield [*words[:opening], *agent, *stranded, *words[end:]]
+            told = [*agent, *active, *words[opening:subject_end], *words[verb + 1 : place], *words[end:]]
+            yield [*words[:opening], *told]
+            if opening:
+                yield [*told, *words[:opening]]
+
+
+def _read_passive(words: Sequence[ClaimWord], verb: int) -> tuple[list[ClaimWord], int]:
+    """Return the verb of a passive in the active, with its modal, and where the subject ends."""
     subject_end = verb - 1
     while subject_end > 0 and words[subject_end - 1].key in _BE | {"has"}:
         subject_end -= 1
-    past = PAST_OF.get(words[verb].key, words[verb].key)
-    active = replace(words[verb], key=past, stem=stem(past))
-    openings = [0, *(index for index in range(2, subject_end) if set(words[index].gap) & PARTING)]
-    for opening in openings[:2]:
-        for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
-            agent = words[place + 1 : end]
-            yield [
-                *words[:opening],
-                *agent,
-                active,
-                *words[opening:subject_end],
-                *words[verb + 1 : place],
-                *words[end:],
-            ]
+    if subject_end > 1 and words[subject_end - 1].key in MODALS:
+        return [words[subject_end - 1], in_form(words[verb], THIRD_PERSON)], subject_end - 1
+    form = PARTICIPLE if {word.key for word in words[subject_end:verb]} & {"was", "has"} else THIRD_PERSON
+    return [in_form(words[verb], form)], subject_end
+
+
+def turn_agentless(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "built the dam in 1961" for "the dam was built in 1961": a sentence may say who built it."""
+    for verb in range(2, min(len(words), 10)):
+        if words[verb - 1].key in _BE and _is_participle(words[verb]) and words[verb - 2].key not in {"not", "that"}:
+            active, subject_end = _read_passive(words, verb)
+            if len(active) == 1 and not any(word.key in _HEADS for word in words[:subject_end]):
+                yield [*active, *words[:subject_end], *words[verb + 1 :]]
+            return
+
+
+def turn_span(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "to A from B" for "from B to A"."""
+    for index in range(1, len(words) - 3):
+        first, low, second, high = words[index : index + 4]
+        if first.key == "from" and low.is_number and second.key == "to" and high.is_number:
+            yield [*words[:index], second, high, first, low, *words[index + 4 :]]
+
+
+def turn_inclusion(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the price includes meals" for "meals are included in the price"."""
+    for index in range(2, len(words) - 2):
+        if [word.key for word in words[index - 1 : index + 2]] == ["is", "included", "in"]:
+            yield [*words[index + 2 :], replace(words[index], key="includes", stem="includ"), *words[: index - 1]]
+            return
+
+
+def turn_only(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "is paid only if" for "is only paid if": behind the verb, "only" limits what follows it."""
+    index = next((index for index, word in enumerate(words) if word.key == "only"), 0)
+    if index > 1:
+        for place in (index + 1, index + 2):
+            if place < len(words) - 1 and words[place].is_content:
+                yield [*words[:index], *words[index + 1 : place + 1], words[index], *words[place + 1 :]]
+
+
+def turn_plural(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "a boat sinks when ..." for "boats sink when ...": what always holds."""
+    first, second = words[0], words[1] if len(words) > 2 else words[0]
+    if not first.key.endswith("s") or first.kind != "word" or _is_participle(second) or second.key in {"was", "had"}:
+        return
+    singular = replace(first, key=first.key[:-1], stem=stem(first.key[:-1]))
+    verb = second if second.key in {"is", "has", *MODALS} else in_form(second, THIRD_PERSON)
+    yield [make_word("a", first), singular, verb, *words[2:]]
+
+
+def turn_supposed(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "believes that ..." for "it is believed that ..."."""
+    if [word.key for word in words[:2]] == ["it", "is"] and len(words) > 5 and words[3].key == "that":
+        yield [in_form(words[2], THIRD_PERSON), *words[3:]]
 
 
 def _is_participle(word: ClaimWord) -> bool:
     return word.key in PAST_OF or word.key in IRREGULAR_PASTS or (word.kind == "word" and word.key.endswith("ed"))
+
+
+def turn_generic(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the cards may be had here" for "you may have the cards here", and "B to A" for "To A, B"."""
+    if words[0].key == "to":
+        for index in range(2, len(words) - 1):
+            if "," in words[index].gap:
+                yield [*words[index:], *words[:index]]
+                return
+    if len(words) < 4 or words[0].key not in {"you", "people", "visitors", "one"} or words[1].key not in MODALS:
+        return
+    start = 3 if words[2].key == "not" else 2
+    for end in range(start + 2, min(start + 6, len(words)) + 1):
+        being = make_word("be", words[1])
+        done = in_form(words[start], PARTICIPLE)
+        yield [*words[start + 1 : end], *words[1:start], being, done, *words[end:]]
+        if words[start + 1].key in PARTICLES:
+            yield [*words[start + 2 : end], *words[1:start], being, done, words[start + 1], *words[end:]]
+
+
+def turn_genitive(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the roof of the mill" for "the mill's roof"."""
+    for index, word in enumerate(words[:-1]):
+        if not word.text.replace("’", "'").endswith(("'s", "s'")) or not word.is_content:
+            continue
+        begin = index
+        while begin and (words[begin - 1].is_name or (words[begin - 1].key in DETERMINERS)):
+            begin -= 1
+        owner = list(words[begin : index + 1])
+        for end in (index + 2, index + 3):
+            owned = words[index + 1 : end]
+            yield [*words[:begin], make_word("the", word), *owned, make_word("of", word), *owner, *words[end:]]
 
 
 def turn_comparison(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
@@ -128,12 +231,21 @@ _ENDS_SUBJECT = frozenset(
 def read_subject(words: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Return the words of a sentence up to its verb, an opening adverbial left out, as far as their forms show."""
     start = 0
-    if words and words[0].key in _HEADS:
+    is_opening = bool(words) and (_is_participle(words[0]) or words[0].key.endswith("ing") or words[0].key == "born")
+    if words and (words[0].key in _HEADS or is_opening):
         start = next((i for i in range(1, min(9, len(words))) if "," in words[i].gap), 0)
     subject: list[ClaimWord] = []
-    for word in words[start : start + 8]:
+    for index, word in enumerate(words[start : start + 8], start=start):
         is_second = bool(subject) and (word.key in {"a", "an", "the", "its", "his", "her", "their"} or "," in word.gap)
-        if word.key in _ENDS_SUBJECT or is_second or (subject and _is_participle(word)) or word.is_number:
+        is_numbered = word.is_number and bool(subject) and subject[-1].is_name and not word.gap.strip()
+        if subject and subject[0].key in PRONOUNS - {"this", "these", "that", "those", "its", "his", "her", "their"}:
+            break
+        if len(subject) > 1 and is_verb_at(words, index):
+            break
+        is_verb = index + 1 < len(words) and words[index + 1].key in {"it", "them", "him", "us"}
+        if word.key in _ENDS_SUBJECT or (subject and is_verb) or is_second or (subject and _is_participle(word)):
+            break
+        if word.is_number and not is_numbered:
             break
         subject.append(word)
     return subject

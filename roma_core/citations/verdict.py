@@ -13,15 +13,27 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from roma_core.citations.align import Alignment, Edit, align, copied_share, find_run
 from roma_core.citations.codes import CODE_PREFIX, join_codes, with_codes
-from roma_core.citations.cuts import LEXICA, find_cut_after, find_cut_before, find_left_out, is_unambiguous, text_of
+from roma_core.citations.cuts import (
+    LEXICA,
+    PARTING,
+    find_cut_after,
+    find_cut_before,
+    find_left_out,
+    is_unambiguous,
+    text_of,
+)
 from roma_core.citations.definitions import read_acronyms, write_acronyms
 from roma_core.citations.lexicon import (
+    ANAPHORS,
     ANTONYMS,
     APPROXIMATIONS,
+    AUXILIARIES,
     DENIALS,
+    DETERMINERS,
     FILLERS,
     HARMLESS,
     HEDGES,
@@ -33,19 +45,38 @@ from roma_core.citations.lexicon import (
     SYNONYMS,
 )
 from roma_core.citations.numbers import Date, is_convertible, is_within, rounding_error, same_quantity
+from roma_core.citations.parts import has_anaphor, is_broken_off, remove_frame, split_claim, split_clauses
 from roma_core.citations.phrases import BOUND_NAMES, read_phrases
 from roma_core.citations.quotations import is_title, unproven_quotation
 from roma_core.citations.reasons import Reason, ReasonKind
 from roma_core.citations.rows import RowVerdict, read_row_claim
+from roma_core.citations.statements import (
+    AUTHORS,
+    OPINIONS,
+    SPEAKERS,
+    has_first_person,
+    in_third_person,
+    make_word,
+    match_forms,
+    read_statements,
+)
 from roma_core.citations.turns import (
     move_date,
     read_subject,
     turn_active,
     turn_adverbials,
+    turn_agentless,
     turn_comparison,
     turn_copula,
+    turn_generic,
+    turn_genitive,
+    turn_inclusion,
+    turn_only,
     turn_pair,
+    turn_plural,
     turn_report,
+    turn_span,
+    turn_supposed,
 )
 from roma_core.citations.words import (
     ClaimWord,
@@ -72,6 +103,8 @@ ONE_FACT = 8
 SIMPLE = 5
 """Claims of at most this many content words are supported only where they follow a sentence: so few words stand near
 each other in a passage by chance, whatever they are said of."""
+SIMPLE_IN_ONE = 7
+"""The same where the words stand in more than one sentence."""
 EDITED = 0.85
 """Share of a claim's content in one sentence from which it is an edit of that sentence, and no other wording."""
 STRICTER = 0.1
@@ -94,6 +127,10 @@ MOST_BACK = 4
 """Sentences before one that begins with a pronoun in which the subject is looked for."""
 MOST_TURNED = 3
 """Sentences against which a claim is turned: other order, other voice."""
+MOST_SPLITS = 2
+"""How often a claim is taken apart into statements, and these again."""
+MOST_UNKNOWN = 2
+"""Content words of a claim that its passage need not have, where other words say the same."""
 HOLDS_FOR_TURN = 0.6
 """Share of a claim's content that a sentence must hold for it."""
 SLOT = 3
@@ -223,14 +260,97 @@ class _SourceWords:
         """Return the stems of the title and of all headings of the passage."""
         return self.context.union(*(heading.stems for heading in self.headings))
 
+    @functools.cached_property
+    def stems(self) -> frozenset[str]:
+        """Return the stems of the content words of the passage."""
+        return frozenset(_stems_of(self.words))
+
+    def statements(self, unit: _Unit, claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+        """Yield the simple statements of a sentence, also told of its speaker in the words of the claim."""
+        words = self.unit_words(unit, claim)
+        made = [words, *read_statements(words, self.heading_above(unit))]
+        for entry in self._entries_of(words):
+            made += [entry, *read_statements(entry, self.heading_above(unit))]
+        if intro := self._intro_of(unit):
+            made.append([*intro, replace(words[0], gap=" "), *words[1:]])
+        for statement in made:
+            yield statement
+            if has_first_person(statement):
+                yield from self._told_of_speaker(statement, claim)
+
+    def _entries_of(self, words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+        """Yield the lines "Label: value" of a paragraph of such lines."""
+        starts = [index for index, word in enumerate(words) if not index or "\n" in word.gap]
+        for begin, end in pairwise([*starts, len(words)]):
+            line = list(words[begin:end])
+            is_entry = any(":" in word.gap for word in line[1:5]) and not line[0].text[:1].islower()
+            if is_entry and len(starts) > 1:
+                yield line
+
+    def _intro_of(self, unit: _Unit) -> Sequence[ClaimWord]:
+        """Return the words before a list of which a unit is an item: "The kit contains:"."""
+        for other in reversed(self.units[: self.units.index(unit)]):
+            text = self.passage[other.sentence.start : other.sentence.end].rstrip()
+            if text.endswith(":"):
+                return self.words[other.first : other.last]
+            if other.sentence.kind != unit.sentence.kind or unit.sentence.kind == "paragraph":
+                return ()
+        return ()
+
+    def _told_of_speaker(self, statement: Sequence[ClaimWord], claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+        known = {word.stem for word in self.speaker}
+        subject: list[ClaimWord] = []
+        for word in claim[:4]:
+            if word.key != "the" and word.key not in SPEAKERS and word.stem not in known:
+                break
+            subject.append(word)
+        possessive = next((word.key for word in claim if word.key in {"its", "their", "his", "her"}), "")
+        owner = next((i for i, word in enumerate(claim) if word.key in SPEAKERS), None)
+        if possessive and subject:
+            yield in_third_person(statement, subject, possessive)
+        if subject:
+            yield in_third_person(statement, subject, "")
+        elif owner is not None and claim[owner].key in SPEAKERS and owner and claim[owner - 1].key == "the":
+            yield in_third_person(statement, claim[owner - 1 : owner + 1], "")
+
+    @functools.cached_property
+    def speaker(self) -> tuple[ClaimWord, ...]:
+        """Return the name of who says "I" or "we", as far as the passage says it: "We are ...", "From: ..."."""
+        for index, word in enumerate(self.words[:-1]):
+            keys = (word.key, self.words[index + 1].key)
+            if keys in {("we", "is"), ("i", "is")} or (word.key == "from" and ":" in self.words[index + 1].gap):
+                start = index + 1 if word.key == "from" else index + 2
+                names = [other for other in self.words[start : start + 4] if other.text[:1].isupper()]
+                return tuple(names)
+        return ()
+
+    def heading_above(self, unit: _Unit) -> tuple[ClaimWord, ...]:
+        """Return the words of the heading that a sentence stands under."""
+        above: tuple[ClaimWord, ...] = ()
+        for other in self.units:
+            if other.first >= unit.first:
+                break
+            if other.sentence.kind == "heading":
+                above = self.words[other.first : other.last]
+        return above
+
     def find_antecedents(self, unit: _Unit) -> list[ClaimWord]:
         """Return the words that a pronoun at the beginning of a sentence may stand for: the subject before it."""
         index = next((i for i, other in enumerate(self.units) if other.first == unit.first), 0)
+        opening = self.words[unit.first].key
+        spoken_of: list[ClaimWord] = []
         for other in reversed(self.units[max(0, index - MOST_BACK) : index]):
-            subject = read_subject(self.words[other.first : other.last])
-            if any(word.is_content for word in subject):
-                return subject
-        return []
+            words = self.words[other.first : other.last]
+            subject = read_subject(words)
+            if not any(word.is_content for word in subject) or (opening == "it" and _is_plural(subject)):
+                continue
+            end = len(subject)
+            if end < len(words) and "," in words[end].gap and words[end].is_name:  # "the doctor, Emil Voss, ..."
+                return [*subject, *read_subject(words[end:])]
+            spoken_of += subject
+            if not (len(subject) == 2 and subject[0].key == "the" and subject[1].key in ANAPHORS):
+                return spoken_of
+        return spoken_of
 
     @staticmethod
     @functools.lru_cache(maxsize=128)
@@ -265,6 +385,14 @@ class _SourceWords:
 
     def unit_words(self, unit: _Unit, wanted: Sequence[ClaimWord]) -> list[ClaimWord]:
         return join_broken(self.words[unit.first : unit.last], frozenset(word.key for word in wanted))
+
+
+def _is_plural(subject: Sequence[ClaimWord]) -> bool:
+    """Return whether a subject is of several things, by its form: "the pumps", "Ada and Tom"."""
+    last = subject[-1]
+    return any(word.key == "and" for word in subject) or (
+        last.key.endswith("s") and not last.key.endswith(("ss", "us", "is")) and not last.is_name and last.text != "s"
+    )
 
 
 def _read_phrases(text: str, words: Sequence[ClaimWord]) -> Iterator[ClaimWord]:
@@ -354,6 +482,8 @@ def _read(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment:
         return joined
     if turned := _turned(wanted, units, source):
         return turned
+    if stated := _stated(wanted, source):
+        return stated
     if verbatim is not None:
         return verbatim
     return best or _BestAlignment(None, (Reason("coverage"),), 0.0)
@@ -369,16 +499,123 @@ def _turned(wanted: Sequence[ClaimWord], units: Sequence[_Unit], source: _Source
         turns = [(turn, present) for turn in _turns_of(wanted)]
         turns += [(list(wanted), turn) for turn in turn_active(present)]
         turns.append((move_date(wanted), move_date(present)))
-        for claim, sentence in turns:
-            reading = _align_with(claim, sentence, unit, source)
+        for turned, told in turns:
+            sentence = match_forms(told, wanted)
+            reading = _align_with(match_forms(turned, sentence), sentence, unit, source)
             if reading.is_clean:
                 return reading
     return None
 
 
+def _stated(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment | None:
+    """Return the reading of a claim as simple statements of the passage; None where it says something else."""
+    framed = remove_frame(wanted)
+    if framed is None or not framed:
+        return None
+    for claim in (framed, *_opinions(framed)):
+        spans = _prove(claim, source, MOST_SPLITS, is_whole=claim == list(wanted))
+        if spans:
+            start, end = min(start for start, _ in spans), max(end for _, end in spans)
+            return _BestAlignment((start, end), (), 1.0)
+    return None
+
+
+def _opinions(claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "in my view A", "I believe that A" and "A" for "The author argues that A"."""
+    keys = [word.key for word in claim[:6]]
+    if keys[:2] == ["according", "to"] and len(keys) > 4 and keys[3] in SPEAKERS and "," in claim[4].gap:
+        rest, speaker = list(claim[4:]), keys[3]
+    elif keys[:1] == ["the"] and keys[1:2] and keys[1] in SPEAKERS and keys[3:4] == ["that"]:
+        if keys[2] not in OPINIONS:
+            return
+        rest, speaker = list(claim[4:]), keys[1]
+    else:
+        return
+    for opening in (("in", "my", "view"), ("in", "our", "view"), ("i", "believe", "that"), ("i", "think", "that")):
+        yield [*(make_word(key, claim[0]) for key in opening), *rest]
+    if speaker in AUTHORS:
+        yield rest
+
+
+def _prove(
+    claim: Sequence[ClaimWord], source: _SourceWords, splits: int, *, is_whole: bool = False
+) -> list[tuple[int, int]] | None:
+    """Return where the statements of a claim stand; None where one of them stands nowhere."""
+    if len(claim) < 2 or not _may_be_said(claim, source):
+        return None
+    units = _candidates(claim, source)
+    if not is_whole:
+        for unit in units[:MOST_TURNED]:
+            if _one_sentence(claim, unit, source).is_clean:
+                return [(unit.sentence.start, unit.sentence.end)]
+        for reading in (_joined_sentences(claim, units, source), _turned(claim, units, source)):
+            if reading is not None and reading.span is not None:
+                return [reading.span]
+    for unit in units[:MOST_TURNED]:
+        if _is_stated(claim, unit, source):
+            return [(unit.sentence.start, unit.sentence.end)]
+    if not splits:
+        return None
+    ways = [(parts, False) for parts in split_claim(claim)] + [(parts, True) for parts in split_clauses(claim)]
+    for parts, is_joint in ways:
+        spans: list[tuple[int, int]] = []
+        for part in parts:
+            found = None if is_broken_off(part) else _prove(part, source, splits - 1)
+            if found is None:
+                break
+            spans += found
+        else:
+            if len(set(spans)) == 1 or not (is_joint or any(has_anaphor(part) for part in parts)):
+                return spans
+    return None
+
+
+def _may_be_said(claim: Sequence[ClaimWord], source: _SourceWords) -> bool:
+    """Return whether a passage has nearly all the words of a claim, so that it is worth a closer look."""
+    content = [word for word in claim if word.is_content and not word.is_number]
+    missing = sum(word.stem not in source.stems and word.stem not in source.topic for word in content)
+    return missing <= MOST_UNKNOWN
+
+
+def _is_stated(claim: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) -> bool:
+    """Return whether a claim is one of the simple statements of a sentence, in whatever order and voice."""
+    turns = [list(claim), *_turns_of(claim)]
+    needed = {word.stem for word in claim if word.is_content}
+    for statement in source.statements(unit, claim):
+        stems = {word.stem for word in statement}
+        if len(needed - stems) > MOST_UNKNOWN + 1:
+            continue
+        for turn in turns:
+            words = match_forms(statement, turn)
+            if _says_from_beginning(match_forms(turn, words), words, unit, source):
+                return True
+    return False
+
+
+def _says_from_beginning(
+    claim: Sequence[ClaimWord], statement: Sequence[ClaimWord], unit: _Unit, source: _SourceWords
+) -> bool:
+    """Return whether a claim says a statement from its first word on: no subject and no condition is cut off."""
+    bound = bind_numbers(claim, statement)
+    alignment = align(bound, statement)
+    if not alignment.pairs or _reasons_of(bound, statement, alignment, unit, source):
+        return False
+    left_out = [word for edit in alignment.edits for word in edit.source if not edit.claim]
+    if any(word.start == word.end for word in left_out):  # a word that makes the statement one
+        return False
+    opening = next((edit for edit in alignment.edits if edit.at_start and not edit.claim), None)
+    return opening is None or all(word.key in HARMLESS | FILLERS for word in opening.source)
+
+
 def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
-    for turn in (turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair):
+    for turn in _TURNS:
         yield from turn(words)
+
+
+_TURNS = (
+    turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
+    turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only,
+)  # fmt: skip
 
 
 def _candidates(wanted: Sequence[ClaimWord], source: _SourceWords) -> list[_Unit]:
@@ -572,7 +809,7 @@ def _edit_reasons(
         return find_left_out(edit, present, next_source, source.words)
     if _is_resolved(edit, new, next_claim, unit, source):
         return find_left_out(replace(edit, source=()), present, next_source, source.words)
-    if _is_expanded_name(new, next_claim, source):
+    if _is_expanded_name(edit, new, next_claim, source):
         return find_left_out(edit, present, next_source, source.words)
     before = present[edit.source_index - 1] if edit.source_index else None
     if _is_finite_verb(edit, new, before, next_source):
@@ -587,6 +824,9 @@ def _is_synonym(edit: Edit) -> bool:
     if groups[0] & groups[1]:
         return True
     content = [tuple(key for key in side if key not in HARMLESS) for side in sides]
+    if 1 < len(content[0]) == len(content[1]):
+        pairs = zip(content[0], content[1], strict=True)
+        return all(a == b or SYNONYMS.get((a,), frozenset()) & SYNONYMS.get((b,), frozenset()) for a, b in pairs)
     groups = [SYNONYMS.get(side, frozenset()) for side in content]
     return bool(groups[0] & groups[1])
 
@@ -660,12 +900,17 @@ def _is_resolved(
 ) -> bool:
     """Return whether words of a claim only say what its source calls "it", "the company" or leaves to its title."""
     content = [word for word in new if word.is_content]
-    if not content or any(word.is_number or word.key in NEGATIONS for word in new):
+    if not content or any(word.key in NEGATIONS for word in new):
         return False
+    if {word.key for word in new} & AUXILIARIES - {word.key for word in edit.source}:
+        return False
+    is_numbered = any(word.is_number for word in new)
     known = source.known_at(unit.sentence.start)
     earlier = {word.stem for word in source.find_antecedents(unit)}
     names_only = all(word.is_name or word.stem in known for word in content)
     if not all(word.stem in known or word.stem in earlier for word in content):
+        return False
+    if is_numbered and not (any(word.is_name for word in new) and edit.at_start):
         return False
     if any(word.key in QUANTIFIERS or word.key in HEDGES for word in new):
         return False
@@ -681,9 +926,11 @@ def _is_resolved(
     return is_topic
 
 
-def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: _SourceWords) -> bool:
+def _is_expanded_name(edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: _SourceWords) -> bool:
     """Return whether "Ada Kern" stands for the source's "Kern", which the passage makes plain elsewhere."""
     if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
+        return False
+    if any(word.is_content for word in edit.source):
         return False
     keys = [*(word.key for word in new), next_claim.key]
     return find_run(keys, source.keys) >= 0 and is_unambiguous(next_claim.key, new[-1].key, source.words)
@@ -764,6 +1011,8 @@ class _SourceWindow:
     stems: frozenset[str]
     known: frozenset[str]
     score: float = 0.0
+    size: int = 1
+    """Sentences."""
 
 
 def _best_window(content: Sequence[ClaimWord], source: _SourceWords) -> _SourceWindow:
@@ -789,7 +1038,7 @@ def _best_window(content: Sequence[ClaimWord], source: _SourceWords) -> _SourceW
             score = (proven + (known if proven else 0.0)) / total if total else 0.0
             rank = (score - LONGER * (size - 1), -run[0].sentence.start)
             if rank > best_rank:
-                best = _SourceWindow(run[0].sentence.start, run[-1].sentence.end, words, stems, topic, score)
+                best = _SourceWindow(run[0].sentence.start, run[-1].sentence.end, words, stems, topic, score, size)
                 best_rank = rank
     return best
 
@@ -802,6 +1051,8 @@ def _in_other_words(
     extra: tuple[Reason, ...],
 ) -> Support:
     """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs."""
+    if framed := remove_frame(wanted):
+        wanted, content = framed, [word for word in framed if word.is_content] or content
     reasons = list(extra) + list(_open_reasons(wanted, content, window, source))
     one_fact = len(content) <= ONE_FACT
     bar = STRICTER if one_fact else 0.0
@@ -815,7 +1066,8 @@ def _in_other_words(
     if window.score < PARTIAL + bar:
         missing = text_of([word for word in content if word.stem not in window.stems])
         return Support(window.start, window.end, "unsupported", score, (*reasons, Reason("coverage", missing)))
-    is_told = len(content) > SIMPLE and not _is_edited(content, source)
+    is_short = len(content) <= (SIMPLE if window.size == 1 else SIMPLE_IN_ONE)
+    is_told = not is_short and not _is_edited(content, source)
     says_enough = window.score >= SUPPORTED + bar and _coverage_of(content, window, source) >= KNOWN
     if is_told and says_enough and not reasons:
         return Support(window.start, window.end, "supported", score)
@@ -871,6 +1123,8 @@ def _open_reasons(
     present = set(_stems_of(source.words))
     if any(word.stem not in present for word in foreign):
         yield Reason("name", text_of(foreign))
+    if (swapped := _find_swapped(wanted, window, source)) is not None:
+        yield swapped
     stems = window.stems
     for word in content if len(content) <= ONE_FACT else ():
         if word.stem in stems or word.is_number:
@@ -878,6 +1132,30 @@ def _open_reasons(
         opposite = next((other for other in window.words if _is_opposite(word, other)), None)
         if opposite is not None:
             yield Reason("direction", word.text, opposite.text)
+
+
+def _find_swapped(wanted: Sequence[ClaimWord], window: _SourceWindow, source: _SourceWords) -> Reason | None:
+    """Return "large" for "compact" where "a large machine" alone differs from "a compact machine"."""
+    known = source.stems | window.known
+    unknown = [word for word in wanted if word.is_content and not word.is_number and word.stem not in known]
+    if len(unknown) != 1:
+        return None
+    ours = {word.stem for word in wanted}
+    following = next((after for word, after in _neighbors(wanted) if word is unknown[0]), None)
+    if following is None:
+        return None
+    for other, behind in _neighbors(window.words):
+        if behind.key == following.key and other.stem not in ours and not other.is_number:
+            return Reason("word", unknown[0].text, other.text)
+    return None
+
+
+def _neighbors(words: Sequence[ClaimWord]) -> Iterator[tuple[ClaimWord, ClaimWord]]:
+    """Yield each content word with the content word right behind it."""
+    said = [word for word in words if word.key not in DETERMINERS | PRONOUNS]
+    for word, following in pairwise(said):
+        if word.is_content and following.is_content and not set(following.gap) & PARTING:
+            yield word, following
 
 
 def _is_vague(word: ClaimWord) -> bool:
