@@ -83,7 +83,7 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     (r"how much (?:\w+\s+){0,2}?(?:does|do|did|will|would|must|should) .*\b(?:cost|pay|charge)\b", "money"),
     (r"how much money\b", "money"),
     (
-        r"how much (?:is|are|was|were) (?!(?:it|that|this|there|left|known|too|enough)\b)(?:\w[\w-]* ){0,3}"
+        r"(?<!by )how much (?:is|are|was|were) (?!(?:it|that|this|there|left|known|too|enough)\b)(?:\w[\w-]* ){0,3}"
         r"(?!(?:discount|increase|rise|reduction|decrease|share|rate|left|known|needed|allowed|included)\b)[a-z-]+\W*$",
         "money",
     ),

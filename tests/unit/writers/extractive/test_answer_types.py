@@ -37,6 +37,7 @@ def test_a_question_asks_for_a_type_of_value(question: str, value_type: str) -> 
         "Why is the tunnel closed?",
         "How much is left?",
         "How much is the discount?",
+        "By how much are the capsules thicker?",
         "Who pays for the berth?",
         "Which price list is valid?",
         "What colour is the bell?",
