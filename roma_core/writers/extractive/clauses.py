@@ -21,52 +21,77 @@ from roma_core.writers.extractive.units import QuotableUnit
 
 LEAST_WORDS = 6
 """Words that a part needs: fewer are a member of a list without what is said of it."""
-MOST_PARTS = 12
+MOST_PARTS = 20
 """Parts of one sentence that the ranker reads."""
 MOST_LOSS = 2.0
 """How far below its sentence a part may score."""
+BEGINS = 0.5
+"""Logits that a part gains that begins its sentence."""
 _GOVERNING = DENIALS | CONDITIONS | ATTRIBUTIONS
 """Words that may govern what stands behind them in a sentence."""
 _LIMITING = CONDITIONS | REPORTING
 """Words that may limit what stands before them."""
-_BREAK = re.compile(r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()")
+_BREAK = re.compile(r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()|(?<=\))\s+|\s+(?=(?:while|whereas|but)\s)")
+_STATES = re.compile(
+    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic)\s+states\b",
+    re.IGNORECASE,
+)
+"""States that are countries, and report nothing."""
+_ONE_THING = re.compile(
+    r"\b(?:what|which)(?:'s|\s+(?:is|was|one|the|single|main|exact|an?))*\s+(?:[\w-]+\s+)?(?:type|kind|sort|condition|step|stage"
+    r"|phase|reason|requirement|feature|item|option|rule|part|topic|principle|benefit|advantage|disadvantage|risk|task"
+    r"|example|way|method|goal|objective|value|role|name|course|department|language|algorithm|plan|change|exception"
+    r"|event|location|product|parameter|model|city|country|thing|field|project)\b",
+    re.IGNORECASE,
+)
+"""A question for one thing by a word that names members of a list: "what type of", "what was the objective of"."""
 
 
 def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
     """Return the parts of a long sentence that may be quoted in its place, each as long as a short answer can be.
 
-    None where the sentence is short, or where the question asks for several things, which it may list.
+    Each has all words of the question that the sentence has. None where the sentence is short, or where the question
+    asks for several things, which it may list.
     """
     is_long = unit.is_prose and not unit.follows and count_words(unit.quote) > SHORT_WORDS
-    if not is_long or question.asks_several or question.is_compound or question.kind in {"list", "comparison"}:
+    if not is_long or _asks_more(question):
         return []
     starts, ends = [0], []
     for found in _BREAK.finditer(unit.quote):
-        ends.append(found.start())
         starts.append(found.end())
+        if not found[0].startswith(":"):  # what a colon announces belongs to what stands before it
+            ends.append(found.start())
     ends.append(len(unit.quote))
+    asked = question.words & content_words(unit.quote)
     parts: list[QuotableUnit] = []
-    for first, start in enumerate(starts):
-        fitting = [end for end in ends[first:] if count_words(unit.quote[start:end]) <= SHORT_WORDS]
-        end = max(fitting, default=start)
-        if count_words(unit.quote[start:end]) >= LEAST_WORDS:
-            parts.append(_cut(unit, start, end))
+    for start in starts:
+        for end in (end for end in reversed(ends) if end > start):
+            text = unit.quote[start:end]
+            if LEAST_WORDS <= count_words(text) <= SHORT_WORDS and asked <= content_words(text):
+                parts.append(_cut(unit, start, end))
     return parts[:MOST_PARTS]
+
+
+def _asks_more(question: Question) -> bool:
+    """Return whether a question asks for several things."""
+    is_list = question.kind == "list" and _ONE_THING.search(question.text) is None
+    return is_list or question.asks_several or question.is_compound or question.kind == "comparison"
 
 
 def choose_part(
     question: Question, unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
 ) -> QuotableUnit:
-    """Return the part of ``unit`` that answers best, or the unit, which scores ``whole``, where no part is as good."""
-    asked = question.words & content_words(unit.quote)
-    for index in sorted(range(len(parts)), key=lambda i: (-scores[i], i)):
+    """Return the part of ``unit`` that answers best, or the unit, which scores ``whole``, where no part is as good.
+
+    A part that begins the sentence goes before another that answers hardly better.
+    """
+    fitting = [index for index in range(len(parts)) if scores[index] >= whole - MOST_LOSS]
+    for index in sorted(fitting, key=lambda i: (-scores[i] - BEGINS * (not parts[i].is_cut_before), i)):
         part = parts[index]
-        if scores[index] < whole - MOST_LOSS:
-            break
-        holds_words = asked <= content_words(part.quote) and holds_all_codes(question.codes, part.scored_text)
         holds_value = states_asked(question, part) or not states_asked(question, unit)
         start = part.sentence.start - unit.sentence.start
-        if holds_words and holds_value and is_honest(unit.quote, start, start + len(part.quote)):
+        is_whole = holds_all_codes(question.codes, part.scored_text) and holds_value
+        if is_whole and is_honest(unit.quote, start, start + len(part.quote)):
             return part
     return unit
 
@@ -78,7 +103,8 @@ def is_honest(sentence: str, start: int, end: int) -> bool:
     False
     """
     governing = sentence[:start].rpartition(";")[2]
-    before, after = (set(re.findall(r"\w+", text.casefold())) for text in (governing, sentence[end:]))
+    around = (_STATES.sub(" ", text).casefold() for text in (governing, sentence[end:]))
+    before, after = (set(re.findall(r"\w+", text)) for text in around)
     if before & _GOVERNING or after & _LIMITING:
         return False
     return verify_claim(sentence[start:end], sentence).verdict == "verbatim"

@@ -53,6 +53,35 @@ async def test_a_part_that_does_not_begin_its_sentence_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "question", ["What kind of guild built the hall?", "Which type of guild was it that built the hall?"]
+)
+async def test_a_question_for_one_thing_of_a_kind_gets_a_part(question: str) -> None:
+    answer = await quote(question, LONG, {"tanners": 9.0})
+    assert answer.startswith("The hall was built in 1902 by the guild of the tanners of Ilmen") and answer.endswith(
+        "… [1]"
+    )
+
+
+MILL = (
+    "The mill grinds rye, wheat and spelt from the farms of the valley for everybody, and its miller keeps the stones "
+    "sharp by hand (he learnt it on the coast) whereas the mill of Orr, which was bought by the town in 1988, has: a "
+    "new wheel, two new stones."
+)
+
+
+async def test_a_part_that_begins_its_sentence_goes_before_another_that_answers_hardly_better() -> None:
+    answer = await quote(
+        "Who keeps the stones of the mill sharp?", MILL, {"stones sharp": 9.0, "coast": -0.5, "rye": -0.4}
+    )
+    assert answer == f"{MILL[: MILL.index(' (he')]} … [1]"
+
+
+async def test_what_a_colon_announces_is_not_cut_off() -> None:
+    answer = await quote("What has the mill of Orr?", MILL, {"1988, has": 9.0, "wheel": -1.0})
+    assert answer.endswith("in 1988, has: a new wheel, two new stones. [1]")
+
+
 async def test_a_short_sentence_stays_whole() -> None:
     short = "The hall was built in 1902, and the roof was burnt by lightning in 1931."
     assert await quote("What burnt the roof?", short, {"lightning": 9.0}) == f"{short} [1]"
@@ -95,3 +124,21 @@ async def test_a_condition_is_never_cut_off() -> None:
 def test_a_part_that_says_more_than_its_sentence_is_not_honest(sentence: str, part: str) -> None:
     start = sentence.index(part)
     assert not is_honest(sentence, start, start + len(part))
+
+
+def test_states_that_are_countries_report_nothing() -> None:
+    part = "The treaty binds all"
+    assert is_honest(f"{part}, and so does the law of the member states.", 0, len(part))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part"),
+    [
+        ("The hall is free, the mayor states.", "The hall is free"),
+        ("The hall is free, providing that it is booked in time.", "The hall is free"),
+        ("The hall is free, providing the steward is told in time.", "The hall is free"),
+    ],
+    ids=["a report", "a condition", "a condition without that"],
+)
+def test_a_report_or_condition_behind_a_part_is_not_left_out(sentence: str, part: str) -> None:
+    assert not is_honest(sentence, 0, len(part))
