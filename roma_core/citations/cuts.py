@@ -80,6 +80,8 @@ def find_left_out(
         return []
     if all(key in HARMLESS or key in FILLERS for key in keys):
         return []
+    if len(keys) == 2 and keys[0] in {"which", "who", "that"} and keys[1] in {"is", "was"} and next_source is not None:
+        return [] if _is_past_form(next_source) or next_source.key in IRREGULAR_PASTS else _decisive(words)
     before = present[: edit.source_index]
     if keys in (["but", "also"], ["but"]) and any(word.key == "only" for word in before):
         return []

@@ -187,7 +187,8 @@ ANAPHORS = frozenset(
     "animal company firm building machine device city town village book film ship species plant drug group team "
     "project system island museum park novel author artist writer player club school hotel tool product process "
     "method organization agency committee event vehicle car boat train disease medicine fish bird structure site "
-    "place area region country work story series game song".split()
+    "place area region country work story series game song river lake mountain church castle tower mill dam road "
+    "valley street mine factory festival".split()
 )
 """Nouns by which a text goes on to speak of what it has named: "the animal"."""
 PRONOUNS = frozenset(

@@ -17,7 +17,8 @@ from roma_core.citations.words import ClaimWord
 _SELVES = frozenset(
     "document text passage source manual article page report study paper guide email mail policy contract minutes "
     "leaflet abstract transcript section notes note message letter memo instructions documentation docs context "
-    "agreement guidelines handbook leaflet log table brochure website record excerpt information provided".split()
+    "agreement guidelines handbook log table brochure website record excerpt information provided rules regulations "
+    "terms sheet faq readme specification".split()
 )
 """Words by which an answer speaks of the passage itself."""
 _SAYING = frozenset(

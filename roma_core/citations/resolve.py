@@ -25,6 +25,7 @@ from roma_core.markup import (
     read_markers,
     remove_markers,
     rewrite_markers,
+    says_unknown,
     split_claims,
 )
 from roma_core.markup.tables import frame_rows
@@ -178,12 +179,23 @@ def find_open_claims(
 
 
 def is_statement(text: str, claim: Claim) -> bool:
-    """Return whether a claim states something: three content words or a number, and it announces and asks nothing."""
+    """Return whether a claim states something: three content words or a number, and it announces and asks nothing.
+
+    "I don't know about its length" states nothing, as long as nothing follows that does.
+    """
     said = text[claim.start : claim.end].strip()
     if not claim.states or said.endswith((":", "：", "?", "？")):
         return False
-    content = [word for word in read_words(said) if word.is_content]
-    return len(content) >= 3 or any(word.is_number for word in content)
+    words = read_words(said)
+    content = [word for word in words if word.is_content]
+    has_number = any(word.is_number for word in content)
+    if says_unknown(said) and not has_number and not _GOES_ON.intersection(word.key for word in words):
+        return False
+    return len(content) >= 3 or has_number
+
+
+_GOES_ON = frozenset("but however although though while whereas and because since except".split())
+"""Words behind "I don't know" after which an answer may say what it knows."""
 
 
 @dataclass

@@ -68,6 +68,7 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from _openings(words)
     yield from _reduced_clauses(words)
     yield from _roles(words)
+    yield from _named_roles(words)
     yield from _belongings(words)
     yield from _namings(words)
     yield from _orders(words)
@@ -97,7 +98,7 @@ def match_forms(words: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Word
     for word in words:
         form, _, rest = word.key.partition(":")
         base, _, own = rest.partition(":")
-        if not own:
+        if not own or form not in {PARTICIPLE, THIRD_PERSON}:
             matched.append(word)
             continue
         is_done = form == PARTICIPLE
@@ -406,6 +407,20 @@ def _roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
                     yield [*name, make_word(be, role), make_word("a", role), *words[begin:index]]
 
 
+def _named_roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "Ada Kern is the head of sales" for "the head of sales, Ada Kern"."""
+    for index in range(2, len(words) - 1):
+        name = words[index : index + 2]
+        if "," not in words[index].gap or not all(word.is_name for word in name) or name[1].gap != " ":
+            continue
+        begin = index - 1
+        while begin > max(0, index - 6) and words[begin].key not in DETERMINERS and not set(words[begin].gap) & PARTING:
+            begin -= 1
+        if words[begin].key in DETERMINERS:
+            for be in ("is", "was"):
+                yield [*(replace(word, gap=" ") for word in name), make_word(be, words[index]), *words[begin:index]]
+
+
 def _belongings(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "S has A" for "S is a N with A and B"."""
     verb = next((index for index in range(1, min(len(words), 8)) if words[index].key in _BE), 0)
@@ -512,7 +527,7 @@ PARTICLES = frozenset("in out up off on down over away back".split())
 
 SPEAKERS = frozenset(
     "author authors company firm team researchers writer organization speaker investigators narrator scientists "
-    "seller provider shop group applicant sender".split()
+    "seller provider shop group applicant sender artist interviewee patient reviewer respondent employer hotel".split()
 )
 """Nouns by which an answer speaks of those who say "I" and "we"."""
 AUTHORS = frozenset("author authors researchers writer investigators scientists".split())

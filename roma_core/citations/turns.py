@@ -89,6 +89,9 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
             if place == verb + 2 and words[verb + 1].key in PREPOSITIONS:  # "was paid for by"
                 stranded = [*active, words[verb + 1], *words[opening:subject_end]]
                 yield [*words[:opening], *agent, *stranded, *words[end:]]
+            if place == verb + 2 and words[verb + 1].key in PARTICLES:  # "was paid back by"
+                joined = [*active, words[verb + 1], *words[opening:subject_end]]
+                yield [*words[:opening], *agent, *joined, *words[end:]]
             told = [*agent, *active, *words[opening:subject_end], *words[verb + 1 : place], *words[end:]]
             yield [*words[:opening], *told]
             if opening:

@@ -334,6 +334,18 @@ class _SourceWords:
                 above = self.words[other.first : other.last]
         return above
 
+    def stems_of_antecedents(self, unit: _Unit) -> set[str]:
+        """Return the stems of what a pronoun may stand for; "he" may be "Ada Kern" where "Kern" is plain."""
+        words = self.find_antecedents(unit)
+        stems = {word.stem for word in words}
+        for name in words:
+            if not name.is_name:
+                continue
+            before = {a.key: a for a, b in pairwise(self.words) if b.key == name.key and a.is_name and b.gap == " "}
+            if len(before) == 1:
+                stems.add(next(iter(before.values())).stem)
+        return stems
+
     def find_antecedents(self, unit: _Unit) -> list[ClaimWord]:
         """Return the words that a pronoun at the beginning of a sentence may stand for: the subject before it."""
         index = next((i for i, other in enumerate(self.units) if other.first == unit.first), 0)
@@ -906,7 +918,7 @@ def _is_resolved(
         return False
     is_numbered = any(word.is_number for word in new)
     known = source.known_at(unit.sentence.start)
-    earlier = {word.stem for word in source.find_antecedents(unit)}
+    earlier = source.stems_of_antecedents(unit)
     names_only = all(word.is_name or word.stem in known for word in content)
     if not all(word.stem in known or word.stem in earlier for word in content):
         return False
@@ -915,6 +927,8 @@ def _is_resolved(
     if any(word.key in QUANTIFIERS or word.key in HEDGES for word in new):
         return False
     theirs = [word.key for word in edit.source]
+    if len(theirs) == 1 and theirs[0] in ANAPHORS:
+        return all(word.is_name for word in content)
     if theirs and theirs[0] in PRONOUNS | {"the", "this", "these"}:
         rest = [word for word in edit.source if word.is_content]
         is_pronoun = not rest

@@ -8,7 +8,7 @@ from typing import Final
 from roma_core.languages import UNSPACED
 
 _PHRASES: Final = """
-i do not know | i cannot answer | i can not answer
+i don't know | i do not know | i cannot answer | i can not answer | i can't answer
 ich weiß es nicht | ich weiss es nicht | das weiß ich nicht | das weiss ich nicht | ich weiß nicht | dazu habe ich keine
 je ne sais pas | je l'ignore | aucune idée | je n'ai pas trouvé
 no lo sé | no sé | desconozco la respuesta | no tengo información

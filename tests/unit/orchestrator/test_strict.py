@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from roma_core.llm.providers.fake import FakeLLM
-from roma_core.types import CompleteEvent
+from roma_core.types import Answered, CompleteEvent, Query, TailorOutput
+from roma_core.verification import read_export
 
 TEXT = (
     "The rope bridge of Quellfeld has 43 ropes. Support for sockets was added in version 3.9.2. "
@@ -50,3 +51,54 @@ async def test_what_is_left_out_makes_a_statement_partial_and_it_stays_marked(ki
     assert isinstance(last, CompleteEvent)
     assert last.output.answer == "The toll of the rope bridge is 3 euros [1]."
     assert [statement.verdict for statement in last.output.statements] == ["partial"]
+
+
+MIXED = (
+    "The rope bridge of Quellfeld has 34 ropes [1]. Support for sockets was added in version 3.9.3 [1]. "
+    "The toll of the rope bridge is 3 euros [1]. The heron may be faster than the gull [1]. "
+    "The pump of the bridge yields 40 MW. I don't know about the length of the rope bridge."
+)
+"""Two wrong statements, one half right, one hedged, one without a marker, and one that says what is not known."""
+VERDICTS = ["contradicted", "contradicted", "partial", "partial", "verbatim"]
+
+
+def verdicts_of(output: TailorOutput) -> list[str]:
+    return [statement.verdict for statement in output.statements]
+
+
+async def test_mark_shows_the_verdict_of_each_statement_and_finds_the_missing_citation(kit: Any) -> None:
+    store = await kit.store({"bridge": TEXT})
+    roma = kit.roma(store, FakeLLM([MIXED, MIXED]), citations="mark")
+    events = await kit.events(roma, "What is known of the rope bridge?")
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    assert verdicts_of(last.output) == VERDICTS
+    assert [citation.found_by for citation in last.output.citations] == ["answer"] * 4 + ["roma"]
+    assert last.output.answered is Answered.PARTLY
+    assert last.output.answer == MIXED.replace("yields 40 MW.", "yields 40 MW. [1]")
+    assert read_export(last.model_dump_json()).statements == last.output.statements
+    assert (await roma.query(Query(text="What is known of the rope bridge?"))).statements == last.output.statements
+
+
+async def test_strict_streams_and_keeps_the_corrected_text_with_the_verdicts_that_stay(kit: Any) -> None:
+    store = await kit.store({"bridge": TEXT})
+    roma = kit.roma(store, FakeLLM([MIXED]), citations="strict")
+    events = await kit.events(roma, "What is known of the rope bridge?")
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    kept = MIXED[MIXED.index("The toll") :].replace("yields 40 MW.", "yields 40 MW. [1]")
+    assert last.output.answer == kept
+    assert kit.tokens(events) == kept
+    assert verdicts_of(last.output) == VERDICTS[2:]
+    assert len(last.output.removed) == 2
+    assert last.output.answered is Answered.PARTLY
+
+
+async def test_what_an_answer_does_not_know_is_no_statement_but_what_follows_it_is(kit: Any) -> None:
+    store = await kit.store({"bridge": TEXT})
+    told = "I don't know about the length of the rope bridge, but the toll of the rope bridge is 5 euros. "
+    roma = kit.roma(store, FakeLLM([told + HONEST]), citations="mark")
+    last = (await kit.events(roma, "What is known of the rope bridge?"))[-1]
+    assert isinstance(last, CompleteEvent)
+    assert len(last.output.statements) == 2
+    assert verdicts_of(last.output)[0] not in {"verbatim", "supported"}
