@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from bench import beir, report
-from roma_core.agents.windows import cut_windows
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.evals.stats.inference import compare_pairs, interval
+from roma_core.markup.windows import cut_windows
 from roma_core.ranking import rank_chunks
 from roma_core.rerank import LocalReranker, mix, score_until_settled
 from roma_core.settings import Settings

@@ -45,14 +45,14 @@ RERANKER_FILES: Final = "reranker_en"
 """Name of its files in the package that carries them."""
 PAIR_TOKENS = 256
 """Longest question plus passage that the model reads; more costs time and gains nothing (``docs/benchmarks``)."""
-LEAST_DEPTH: Final = 8
+LEAST_DEPTH: Final = 6
 """Pairs that are read whatever they score. With 5, and 2 more at a time, nDCG@5 fell by 1.4 points (95 %: 0.2 to 2.6)
 on 158 questions over 7,658 passages."""
-DEPTH_STEP: Final = 4
+DEPTH_STEP: Final = 3
 """Pairs that are read before it is looked again whether the order of the best is settled."""
 SETTLED_TOP: Final = 3
-"""Passages whose order has to be settled. On 240 questions over 7,658 passages of four collections 9 of 20 pairs are
-read then, and with windows nDCG@10 changes by -0.2 points (95 %: -1.0 to +0.5)."""
+"""Passages whose order has to be settled. On 240 questions over 7,658 passages of four collections 7 or 8 of 20 pairs
+are read then, and with windows nDCG@10 changes by -0.4 points (95 %: -1.3 to +0.5)."""
 RERANK_WEIGHT = _DEFAULTS.rerank_weight
 """Mixing gains a point of nDCG@10 over the hybrid and loses nowhere; replacing its order by the model's loses one."""
 

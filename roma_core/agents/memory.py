@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import math
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,13 +21,13 @@ from pydantic import ValidationError
 from roma_core.agents.base import Agent, boundary, gather_all
 from roma_core.agents.context import Context, Lookup
 from roma_core.agents.pipeline import Recovery, Stage, Then
-from roma_core.agents.windows import cut_windows
 from roma_core.citations.conflicts import TextSignature
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
 from roma_core.identity import ScopeFinder, permit_everything
 from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup.questions import focus_question
+from roma_core.markup.windows import cut_windows
 from roma_core.perloop import PerLoop
 from roma_core.rerank import Reranker, find_languages, mix, score_until_settled
 from roma_core.settings import RetrievalSettings
@@ -49,8 +50,8 @@ _DEFAULTS = RetrievalSettings()
 CONCURRENT_SEARCHES = 16
 """Searches at once on an event loop; more of them finish none earlier. With a thousand at once no turn of the loop
 would end for seconds, and connections that are made meanwhile would time out."""
-
-
+LEAST_READ = 4
+"""Passages that are read for each of several look-ups, or twice as many as it can bring in, if that is more."""
 MOST_COPIES = 2
 """Passages of one wording among those of an answer: more of them would crowd out what else there is."""
 MOST_COMPARED = 4
@@ -160,7 +161,7 @@ class MemoryAgent(Agent):
                 event_at_end="reranked",
                 detail=self._count_reranked,
                 every_round=True,
-                version="3",
+                version="4",
                 parameters={
                     "limit": self.rerank_limit,
                     "weight": self._limits.rerank_weight,
@@ -333,11 +334,11 @@ class MemoryAgent(Agent):
         return None
 
     async def _rerank_lookups(self, context: Context) -> AgentFailure | None:
-        """Rerank this round's look-ups; each has an equal share of the passages that a query may rerank."""
+        """Rerank this round's look-ups; each has an equal share of the passages that a query wants and may rerank."""
+        top = math.ceil(context.query.top_k / len(context.lookups))
         share = self._rerank_share(context)
         fresh = [lookup for lookup in context.current_lookups if lookup.passages and not lookup.is_ranked]
         recalls = [Recall(lookup.rank_by or lookup.text, lookup.passages or ()) for lookup in fresh]
-        top = context.query.top_k
         outcomes = await gather_all([self.rerank(recall, limit=share, top=top) for recall in recalls])
         for lookup, outcome in zip(fresh, outcomes, strict=True):
             if isinstance(outcome, AgentFailure):
@@ -358,7 +359,12 @@ class MemoryAgent(Agent):
         return interleave([lookup.passages or () for lookup in context.lookups], self._limits.retrieve_limit)
 
     def _rerank_share(self, context: Context) -> int:
-        return -(-self.rerank_limit // len(context.lookups))
+        """Return how many passages of a look-up the reranker may read."""
+        count = len(context.lookups)
+        share = math.ceil(self.rerank_limit / count)
+        if count == 1 or self._depth == "full":
+            return share
+        return min(share, max(LEAST_READ, 2 * math.ceil(context.query.top_k / count)))
 
     def _count_reranked(self, context: Context) -> dict[str, int]:
         """Return how many passages the reranker has read, or may read where it has not begun."""

@@ -214,9 +214,11 @@ def _words_of(match: re.Match[str], text: str, gap: str) -> Iterator[ClaimWord]:
 
 
 def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[ClaimWord]:
-    raw = raw.translate(_WITHOUT_HIDDEN)
-    clean = unicodedata.normalize("NFKC", raw).replace("’", "'").replace("ʼ", "'")
-    if len(clean) > 3:
+    clean = raw
+    if not raw.isascii():
+        raw = raw.translate(_WITHOUT_HIDDEN)
+        clean = unicodedata.normalize("NFKC", raw).replace("’", "'").replace("ʼ", "'")
+    if len(clean) > 3 and clean[-1].isdigit():
         clean = re.sub(r"\d+\Z", "", clean)  # a raised number of a note
     folded = _fold(clean)
     is_name = clean[:1].isupper() and not _BEGINS_SENTENCE.search(text, max(0, start - 12), start)
@@ -224,7 +226,7 @@ def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[Cl
     if parts := CONTRACTIONS.get(folded):
         yield from (_plain(raw, part, start, end, gap if i == 0 else " ", False) for i, part in enumerate(parts))
         return
-    for ending, word in CONTRACTED_ENDS.items():
+    for ending, word in CONTRACTED_ENDS.items() if "'" in folded else ():
         if folded.endswith(ending) and len(folded) > len(ending):
             yield _plain(raw, folded[: -len(ending)], start, end, gap, False)
             yield _plain(raw, word, start, end, " ", False)

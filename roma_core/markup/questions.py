@@ -434,8 +434,9 @@ def _cut_sentence(sentence: str, longest: int) -> str:
 
 def count_tokens(text: str) -> int:
     """Return an estimate of the tokens of a text: a word has one for each five letters, an unspaced sign is one."""
-    unspaced = len(_UNSPACED.findall(text))
-    spaced = _UNSPACED.sub(" ", text)
+    unspaced, spaced = 0, text
+    if not text.isascii():
+        unspaced, spaced = len(_UNSPACED.findall(text)), _UNSPACED.sub(" ", text)
     return unspaced + sum(-(-len(word) // 5) for word in spaced.split())
 
 
@@ -457,26 +458,34 @@ _CONTRACTED = re.compile(r"(?<=\w)(?:n['’]t|['’](?:m|re|ve|ll|d))\b", re.IGN
 
 
 def _find_content_words(text: str) -> frozenset[str]:
-    words = split_words(_CONTRACTED.sub("", text))
-    return frozenset(stem_word(word) for word in words if word not in STOP_WORDS)
+    plain = _CONTRACTED.sub("", text) if "'" in text or "’" in text else text
+    return frozenset().union(*map(_stem_written, set(_WRITTEN.findall(plain.casefold()))))
 
 
 _remembered_words = functools.lru_cache(maxsize=4096)(_find_content_words)
+_WRITTEN = re.compile(r"\w[\w.+'’-]*")
+
+
+@functools.lru_cache(maxsize=50_000)
+def _stem_written(written: str) -> frozenset[str]:
+    """Return the stems of the content words in a run of signs without a blank."""
+    return frozenset(stem_word(word) for word in _take_apart(written) if word not in STOP_WORDS)
 
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text, folded; words with an underscore, hyphen or dot inside are taken apart as well."""
-    words: list[str] = []
-    for written in re.findall(r"\w[\w.+'’-]*", text.casefold()):
-        if written.isalnum():  # as most are; taking them apart costs more than all else here
-            words.append(written)
-            continue
-        word = written.rstrip(".'’-+").removesuffix("'s").removesuffix("’s")
-        parts = [part for part in re.split(r"[_.'’-]+", word) if part]
-        words += parts if len(parts) > 1 else [word]
-        if len(parts) > 1 and any(c.isdigit() for c in word):
-            words.append(word)
-    return [word for word in words if word]
+    return [word for written in _WRITTEN.findall(text.casefold()) for word in _take_apart(written)]
+
+
+def _take_apart(written: str) -> list[str]:
+    """Return a word, or its parts where it has several, with the whole of one that holds a digit."""
+    if written.isalnum():  # as most are; taking them apart costs more than all else here
+        return [written]
+    word = written.rstrip(".'’-+").removesuffix("'s").removesuffix("’s")
+    parts = [part for part in re.split(r"[_.'’-]+", word) if part]
+    if len(parts) <= 1:
+        return [word] if word else []
+    return [*parts, word] if any(c.isdigit() for c in word) else parts
 
 
 LIGHT_WORDS: frozenset[str]

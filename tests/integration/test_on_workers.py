@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench import worker_kills
 from roma_core.app import Roma, build_roma
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import ErrorCode, EvalError, WorkerError
@@ -115,7 +116,7 @@ async def test_an_ingest_comes_to_the_same_everywhere(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["local", "local:2", "dask:2"])
+@pytest.mark.parametrize("place", ["local", "local:2", "local:8", "dask:2", "dask:8"])
 async def test_a_corpus_in_a_bucket_is_the_same_as_in_a_folder(
     place: str, sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path, s3: str
 ) -> None:
@@ -187,22 +188,19 @@ def find_children(pid: int) -> list[int]:
     return found
 
 
-def is_worker(pid: int, place: str) -> bool:
+def is_worker(pid: int) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return False
-    if place.startswith("local"):
-        return "roma_core.executor.worker" in words
-    return "multiprocessing.spawn" in words
+    return "roma_core.executor.worker" in words
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("place", ["local:2", "dask:2"])
 async def test_killed_workers_lose_nothing_and_double_nothing(
-    place: str, sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path
+    sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path
 ) -> None:
-    require_dask(place)
+    place = "local:2"
     dice = random.Random(place)
     for number in range(KILLS):
         workspace = tmp_path / str(number) / ".roma"
@@ -210,7 +208,7 @@ async def test_killed_workers_lose_nothing_and_double_nothing(
 
         async def kill_one(at_s: float, killed: list[int] = killed) -> None:
             await asyncio.sleep(at_s)
-            workers = [pid for pid in find_children(os.getpid()) if is_worker(pid, place)]
+            workers = [pid for pid in find_children(os.getpid()) if is_worker(pid)]
             if workers:
                 killed.append(dice.choice(workers))
                 os.kill(killed[0], signal.SIGKILL)
@@ -255,11 +253,10 @@ def run_and_kill(command: list[str], shards: Path, goal: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["local:2", pytest.param("dask:2", marks=pytest.mark.soak)])
 async def test_a_killed_driver_goes_on_where_it_was(
-    place: str, sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path, driver: Path
+    sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path, driver: Path
 ) -> None:
-    require_dask(place)
+    place = "local:2"
     dice = random.Random(place)
     for number in range(max(1, KILLS // 5)):
         workspace = tmp_path / str(number) / ".roma"
@@ -272,6 +269,54 @@ async def test_a_killed_driver_goes_on_where_it_was(
             assert report.failures == ()
             assert (await hash_corpus(roma), report.items) == alone[:2]
         assert finished and not list(shards.glob("*.json"))
+
+
+# Kills on a cluster that all ingests share
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[worker_kills.KillableCluster]:
+    pytest.importorskip("distributed", reason="the extra 'cluster' brings it")
+    with worker_kills.open_cluster() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, worker_kills.Corpus]:
+    """Small documents, and what an ingest of them without workers stores."""
+    folder = tmp_path_factory.mktemp("notes")
+    worker_kills.write_notes(folder / "sources")
+    return folder / "sources", asyncio.run(worker_kills.ingest_alone(folder / "sources", folder))
+
+
+def assert_nothing_is_lost(history: worker_kills.History) -> None:
+    assert history.failures == ()
+    assert (history.lost, history.doubled, history.changed) == (0, 0, 0)
+    assert history.made_again <= worker_kills.WORKERS
+
+
+@pytest.mark.slow
+async def test_a_worker_of_a_cluster_may_be_killed_at_any_moment(
+    cluster: worker_kills.KillableCluster, notes: tuple[Path, worker_kills.Corpus], tmp_path: Path
+) -> None:
+    sources, alone = notes
+    whole_s = await worker_kills.measure_ingest(cluster, sources, tmp_path)
+    dice = random.Random(19)
+    for number in range(KILLS):
+        workspace = tmp_path / f"w{number}"
+        assert_nothing_is_lost(await worker_kills.kill_a_worker(cluster, sources, workspace, alone, whole_s, dice))
+
+
+@pytest.mark.slow
+async def test_an_ingest_on_a_cluster_goes_on_after_its_driver_was_killed(
+    cluster: worker_kills.KillableCluster, notes: tuple[Path, worker_kills.Corpus], tmp_path: Path
+) -> None:
+    sources, alone = notes
+    dice = random.Random(19)
+    for number in range(max(1, KILLS // 5)):
+        history = await worker_kills.kill_the_driver(cluster, sources, tmp_path / f"d{number}", alone, dice)
+        assert history.had_work
+        assert_nothing_is_lost(history)
 
 
 # Evaluations

@@ -99,10 +99,10 @@ async def read_until_settled(own: Sequence[float], scores: Sequence[float], top:
 
 async def test_reading_stops_when_a_step_brings_nothing_among_the_best() -> None:
     own = [1.0 - 0.05 * place for place in range(20)]
-    assert len(await read_until_settled(own, [5.0 - place for place in range(20)], top=5)) == 8
+    assert len(await read_until_settled(own, [5.0 - place for place in range(20)], top=5)) == 6
     late = [0.0] * 20
-    late[9] = 9.0  # the tenth is best: its step is read, and one more
-    assert len(await read_until_settled(own, [5.0, 5.0, 5.0, 5.0, 9.0, *late[5:]], top=5)) == 16
+    late[8] = 9.0  # the ninth is best: its step is read, and one more
+    assert len(await read_until_settled(own, [5.0, 5.0, 5.0, 9.0, *late[4:]], top=5)) == 12
 
 
 async def test_reading_goes_on_while_better_ones_come() -> None:

@@ -69,7 +69,17 @@ def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
             text = unit.quote[start:end]
             if LEAST_WORDS <= count_words(text) <= SHORT_WORDS and asked <= content_words(text):
                 parts.append(_cut(unit, start, end))
-    return parts[:MOST_PARTS]
+    return [part for part in parts[:MOST_PARTS] if _can_stand_for(question, part, unit)]
+
+
+def _can_stand_for(question: Question, part: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether a part has the codes and the value that its sentence has, and says nothing else than it."""
+    if not holds_all_codes(question.codes, part.scored_text):
+        return False
+    if states_asked(question, unit) and not states_asked(question, part):
+        return False
+    start = part.sentence.start - unit.sentence.start
+    return is_honest(unit.quote, start, start + len(part.quote))
 
 
 def _asks_more(question: Question) -> bool:
@@ -79,21 +89,15 @@ def _asks_more(question: Question) -> bool:
 
 
 def choose_part(
-    question: Question, unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
+    unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
 ) -> QuotableUnit:
     """Return the part of ``unit`` that answers best, or the unit, which scores ``whole``, where no part is as good.
 
     A part that begins the sentence goes before another that answers hardly better.
     """
     fitting = [index for index in range(len(parts)) if scores[index] >= whole - MOST_LOSS]
-    for index in sorted(fitting, key=lambda i: (-scores[i] - BEGINS * (not parts[i].is_cut_before), i)):
-        part = parts[index]
-        holds_value = states_asked(question, part) or not states_asked(question, unit)
-        start = part.sentence.start - unit.sentence.start
-        is_whole = holds_all_codes(question.codes, part.scored_text) and holds_value
-        if is_whole and is_honest(unit.quote, start, start + len(part.quote)):
-            return part
-    return unit
+    best = min(fitting, key=lambda i: (-scores[i] - BEGINS * (not parts[i].is_cut_before), i), default=None)
+    return unit if best is None else parts[best]
 
 
 def is_honest(sentence: str, start: int, end: int) -> bool:

@@ -148,7 +148,10 @@ def find_other_scope(question: str, quote: str, surroundings: str = "") -> str:
     >>> find_other_scope("How many came in 2021?", "In 2023 there were 31.")
     '2021'
     """
-    asked, said, around = read_scope(question), read_scope(quote), read_scope(surroundings)
+    asked = read_scope(question)
+    if not asked.labels and not asked.years and not asked.months:
+        return ""
+    said, around = read_scope(quote), read_scope(surroundings)
     for series, number in sorted(asked.labels):
         held = said.numbers_of(series) | around.numbers_of(series)
         if held and not asked.numbers_of(series) & held:
@@ -247,7 +250,10 @@ def have_other_scopes(one: str, other: str, question: str = "") -> bool:
     >>> have_other_scopes("At stake 7 it was 1.9 metres.", "At stake 3 it was 0.8 metres.")
     True
     """
-    first, second = read_scope(one), read_scope(other)
+    first = read_scope(one)
+    if not first.labels and not first.years:
+        return False
+    second = read_scope(other)
     asked = {stem_word(word.casefold()) for found in _ASKED_SERIES.findall(question) for word in found.split()}
     for series in {name for name, _ in first.labels} - asked:
         numbers, others = first.numbers_of(series), second.numbers_of(series)

@@ -7,6 +7,7 @@ stands under, and *quoted* alone. Pure.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -69,7 +70,7 @@ class QuotableUnit:
         """True for the words that describe a picture."""
         return self.sentence.kind == "figure"
 
-    @property
+    @functools.cached_property
     def own_text(self) -> str:
         """The words that it is quoted for: its own, the lines that it announces, and the question that it answers."""
         asked = [self.surroundings[2]] if _asks(self.surroundings[2]) else []
@@ -80,7 +81,7 @@ class QuotableUnit:
         """True when it announces a list, which then is scored and quoted as one."""
         return any(line.sentence.kind == "list" for line in self.follows)
 
-    @property
+    @functools.cached_property
     def scored_text(self) -> str:
         """The text that the ranker reads: the unit in its surroundings, without Markdown's marks."""
         items = [line.quote for line in self.follows] if self.announces_list else []

@@ -55,7 +55,8 @@ def find_witnesses(question: Question, best: QuotableUnit, candidates: Sequence[
         if chunk.document_id == best.document_place[0]:
             continue
         held = f"{chunk.title}\n{chunk.indexed_text}"
-        share = len(wanted & content_words(held)) / len(wanted)
+        words = content_words(chunk.text) | content_words(f"{chunk.title}\n{chunk.context}")
+        share = len(wanted & words) / len(wanted)
         may_list_questions = "?" in chunk.text and bool(question.words & content_words(chunk.title))
         if may_list_questions or (share >= LEAST_WITNESS_SHARE and count_names(question, held) >= names):
             shares.append((-share, index))

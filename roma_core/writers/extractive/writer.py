@@ -39,6 +39,7 @@ from roma_core.markup.questions import (
     split_words,
     stem_word,
 )
+from roma_core.markup.windows import cut_windows
 from roma_core.models import load_words
 from roma_core.rerank import PAIR_TOKENS, RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
@@ -602,14 +603,15 @@ class ExtractiveWriter:
 
     async def _shorten(self, reading: _Reading, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
         """Return the part of a single long sentence that answers, where one answers as well as the whole."""
-        parts = list_parts(reading.question, chosen[0]) if len(chosen) == 1 else []
+        if len(chosen) != 1:
+            return chosen
+        parts = await asyncio.to_thread(list_parts, reading.question, chosen[0])
         if not parts:
             return chosen
         whole, *scores = await reading.pairs.of(
             reading.ranked, [chosen[0].scored_text, *(part.scored_text for part in parts)]
         )
-        part = await asyncio.to_thread(choose_part, reading.question, chosen[0], whole, parts, scores)
-        return [part]
+        return [choose_part(chosen[0], whole, parts, scores)]
 
     async def _give_table(
         self, reading: _Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str
@@ -637,16 +639,12 @@ class ExtractiveWriter:
             for word in find_missing(reading.question, reading.considered)
             if word.isalpha() and stem_word(word.casefold()) not in known | LIGHT_WORDS
         ]
-        foreign: list[str] = []
-        whole: float | None = None
-        for word in words[:MOST_FOREIGN] if len(words) > most else ():
-            if whole is None:
-                [whole] = await reading.pairs.of(reading.ranked, [best.scored_text])
-            rest = " ".join(re.sub(rf"\b{re.escape(word)}\b", " ", reading.ranked, flags=re.IGNORECASE).split())
-            [without] = await reading.pairs.of(rest, [best.scored_text])
-            if without - whole > FOREIGN_GAIN:
-                foreign.append(word)
-        return foreign
+        if len(words) <= most:
+            return []
+        asked = [reading.ranked, *(_leave_out(word, reading.ranked) for word in words[:MOST_FOREIGN])]
+        scores = await asyncio.gather(*(reading.pairs.of(question, [best.scored_text]) for question in asked))
+        [whole], *without = scores
+        return [word for word, [score] in zip(words, without, strict=False) if score - whole > FOREIGN_GAIN]
 
     async def _find_disagreement(
         self, reading: _Reading, best: QuotableUnit, *, among_candidates: bool
@@ -738,7 +736,8 @@ class ExtractiveWriter:
         known = [passage.scores["rerank"] for passage in readable if "rerank" in passage.scores]
         is_asked_anew = reading.is_corrected or reading.is_part
         if len(known) != len(readable) or self._ranks_by_words or is_asked_anew:
-            known = await reading.pairs.of(reading.ranked, [passage.chunk.text for passage in readable])
+            windows = cut_windows(reading.ranked, [passage.chunk for passage in readable])
+            known = await reading.pairs.of(reading.ranked, windows)
         scores = iter(known)
         return [next(scores) if passage in readable else UNREAD for passage in passages]
 
@@ -1075,6 +1074,10 @@ def _find_quoted(answers: Sequence[QuotedAnswer], sources: CitedSources) -> set[
     markers = (marker for answer in answers for marker in read_markers("".join(answer.pieces), len(passages)))
     numbers = {number for marker in markers for number in marker.numbers if number <= len(passages)}
     return {passages[number - 1].chunk.document_id for number in numbers}
+
+
+def _leave_out(word: str, question: str) -> str:
+    return " ".join(re.sub(rf"\b{re.escape(word)}\b", " ", question, flags=re.IGNORECASE).split())
 
 
 def _is_in_document(unit: QuotableUnit, answer: TableAnswer) -> bool:

@@ -12,6 +12,7 @@ from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, Recall, Re
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
+from roma_core.settings.retrieval import RerankDepth
 from roma_core.types import ComponentHealth, Principal, Query, ScoredChunk
 
 
@@ -187,6 +188,16 @@ def test_places_are_filled_or_left_out() -> None:
     assert fill_places(context.lookups[2], context) == "Where was Ada born, ?"
 
 
+async def make_candidates(kit: Any) -> tuple[ScoredChunk, ...]:
+    """Return twenty passages, of which two stand out."""
+    template = (await recall(MemoryAgent(await kit.store(), FakeEmbedder(), None))).passages[0]
+    shares = [1.0, 0.95, *[0.2 - 0.01 * place for place in range(18)]]
+    return tuple(
+        template.model_copy(update={"score": share, "chunk": template.chunk.model_copy(update={"id": f"{place:02d}"})})
+        for place, share in enumerate(shares)
+    )
+
+
 async def test_the_reranker_stops_when_the_best_are_settled(kit: Any) -> None:
     counts: list[int] = []
 
@@ -195,17 +206,31 @@ async def test_the_reranker_stops_when_the_best_are_settled(kit: Any) -> None:
             counts.append(len(texts))
             return [5.0 - place for place in range(len(texts))]
 
-    template = (await recall(MemoryAgent(await kit.store(), FakeEmbedder(), None))).passages[0]
-    shares = [1.0, 0.95, *[0.2 - 0.01 * place for place in range(18)]]
-    passages = tuple(
-        template.model_copy(update={"score": share, "chunk": template.chunk.model_copy(update={"id": f"{place:02d}"})})
-        for place, share in enumerate(shares)
-    )
-    found = Recall("rope bridge built", passages)
-    for depth, top, read in (("adaptive", 2, [8]), ("full", 2, [20]), ("adaptive", None, [20])):
+    found = Recall("rope bridge built", await make_candidates(kit))
+    for depth, top, read in (("adaptive", 2, [6]), ("full", 2, [20]), ("adaptive", None, [20])):
         counts.clear()
         ranked = await MemoryAgent(await kit.store(), FakeEmbedder(), Reader(), depth=depth).rerank(found, top=top)
         assert isinstance(ranked, Recall)
         assert counts == read, depth
         assert [passage.chunk.id for passage in ranked.passages[:2]] == ["00", "01"]
         assert len(ranked.passages) == 20
+
+
+@pytest.mark.parametrize(
+    ("depth", "lookups", "top_k", "read"),
+    [("adaptive", 3, 5, 4), ("adaptive", 2, 5, 6), ("adaptive", 4, 1, 4), ("full", 3, 5, 7)],
+)
+async def test_of_several_lookups_each_is_read_for_what_it_can_bring_in(
+    kit: Any, depth: RerankDepth, lookups: int, top_k: int, read: int
+) -> None:
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), FakeReranker(), depth=depth)
+    candidates = await make_candidates(kit)
+    context = Context.begin(Query(text="rope bridge", top_k=top_k))
+    for number in range(1, lookups):
+        context.look_up(f"rope {number}")
+    for lookup in context.lookups:
+        lookup.round, lookup.passages = context.round, candidates
+    rerank = next(stage for stage in memory.stages if stage.name == "rerank")
+    assert await rerank.run(context) is None
+    counts = [sum("rerank" in passage.scores for passage in lookup.passages or ()) for lookup in context.lookups]
+    assert counts == [read] * lookups

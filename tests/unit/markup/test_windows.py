@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from roma_core.agents.windows import cut_windows
 from roma_core.markup.questions import count_tokens
+from roma_core.markup.windows import cut_windows
 from roma_core.types import Chunk
 
 FILLER = [f"Sentence {number} tells of fields, ploughs and weather in the valley." for number in range(30)]
