@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import beir, report
+from bench.processors import freeze_garbage
 from roma_core.app import Roma, build_roma
 from roma_core.chunking import chunk
 from roma_core.embeddings.local import LocalEmbedder
@@ -119,6 +120,8 @@ async def measure(
     taken, used, answered, ndcg = ({depth: list[float]() for depth in DEPTHS} for _ in range(4))
     same: list[float] = []
     for number, asked in enumerate(draw_questions(collections, count)):
+        if number == WARM:
+            freeze_garbage()
         outputs: dict[str, TailorOutput] = {}
         for depth in DEPTHS if number % 2 else DEPTHS[::-1]:
             outputs[depth], ms, cpu_ms = await ask(romas[depth], asked.text)

@@ -99,7 +99,7 @@ TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
 """Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
-REFINED, REFINED_FILTERED = 400, 2400
+REFINED, REFINED_FILTERED = 200, 2400
 """Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
 loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
 as much else. Each vector is read from the disk, which takes most of a search's time."""

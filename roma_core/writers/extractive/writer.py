@@ -39,9 +39,9 @@ from roma_core.markup.questions import (
     split_words,
     stem_word,
 )
-from roma_core.markup.windows import cut_windows
+from roma_core.markup.windows import WINDOW_TOKENS, cut_windows
 from roma_core.models import load_words
-from roma_core.rerank import PAIR_TOKENS, RERANKER_FILES, find_languages
+from roma_core.rerank import RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
 from roma_core.writers.extractive.calibration import (
@@ -836,14 +836,14 @@ class _Reading:
     def relevance(self) -> float:
         """The best score of a passage, or of a unit that says all that is asked or is of a long passage.
 
-        The ranker scores notes of many small things low for each of them, and reads the beginning of a long one alone.
+        The ranker scores notes of many small things low for each of them, and reads a window of a long one alone.
         """
         best = max(self.passage_scores)
         certain = self.stating if asks_certain_kind(self.question) else frozenset()
         for at, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
             if unit.passage <= len(self.considered) and score > best:
                 text = self.considered[unit.passage - 1].chunk.indexed_text
-                best = score if at in certain or count_tokens(text) > PAIR_TOKENS else best
+                best = score if at in certain or count_tokens(text) > WINDOW_TOKENS else best
         return best
 
     @property
