@@ -121,18 +121,23 @@ class KillableCluster:
         """The address for ``--on``."""
         return str(self._cluster.scheduler_address).replace("tcp://", "dask://")
 
+    def _list_ready(self) -> list[Any]:
+        """Return the nannies whose worker takes shards. One that is killed while it starts is given up by Dask."""
+        known = self._cluster.scheduler.workers
+        nannies = self._cluster.workers.values()
+        return [each for each in nannies if each.status.name == "running" and each.worker_address in known]
+
     def wait_for_workers(self) -> None:
         """Wait until all workers are there. Raises ``TimeoutError``."""
         limit = time.monotonic() + START_LIMIT_S
-        while len(self._cluster.scheduler.workers) < WORKERS:
+        while len(self._list_ready()) < WORKERS:
             if time.monotonic() > limit:
                 raise TimeoutError("a killed worker did not start again")
             time.sleep(POLL_S)
 
     def kill_worker(self, dice: random.Random) -> bool:
         """Kill one of the workers; return whether it was at a shard."""
-        running = [nanny for nanny in self._cluster.workers.values() if nanny.pid is not None]
-        nanny = dice.choice(running)
+        nanny = dice.choice(self._list_ready())
         state = self._cluster.scheduler.workers.get(nanny.worker_address)
         had_work = state is not None and bool(state.processing)
         os.kill(nanny.pid, signal.SIGKILL)
