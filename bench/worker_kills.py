@@ -35,7 +35,8 @@ WORKERS: Final = 2
 DOCUMENTS: Final = 40
 WORKER_KILLS, DRIVER_KILLS = 100, 20
 POLL_S: Final = 0.005
-START_LIMIT_S: Final = 120
+START_LIMIT_S: Final = 40
+STARTS: Final = 4
 METHOD: Final = "forkserver"
 """Way in which workers and drivers start: forked from a process that has imported what they need."""
 PRELOADED: Final = (
@@ -128,12 +129,23 @@ class KillableCluster:
         return [each for each in nannies if each.status.name == "running" and each.worker_address in known]
 
     def wait_for_workers(self) -> None:
-        """Wait until all workers are there. Raises ``TimeoutError``."""
+        """Wait until all workers are there; Dask gives some up, so others are started. Raises ``TimeoutError``."""
+        for _ in range(STARTS):
+            limit = time.monotonic() + START_LIMIT_S
+            while time.monotonic() < limit:
+                if len(self._list_ready()) == WORKERS:
+                    return
+                time.sleep(POLL_S)
+            self.replace_workers()
+        raise TimeoutError("killed workers did not start again")
+
+    def replace_workers(self) -> None:
+        """Stop all workers and start new ones."""
+        self._cluster.scale(0)
         limit = time.monotonic() + START_LIMIT_S
-        while len(self._list_ready()) < WORKERS:
-            if time.monotonic() > limit:
-                raise TimeoutError("a killed worker did not start again")
+        while self._cluster.workers and time.monotonic() < limit:
             time.sleep(POLL_S)
+        self._cluster.scale(WORKERS)
 
     def kill_worker(self, dice: random.Random) -> bool:
         """Kill one of the workers; return whether it was at a shard."""
