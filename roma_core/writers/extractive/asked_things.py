@@ -216,6 +216,24 @@ def find_asked_thing(question: str) -> AskedThing | None:
     return None
 
 
+_OWNED: Final = re.compile(
+    r"(?:\b[A-ZÀ-Þ][\w-]*['’]s?\s+|\bthe\s+(?=[a-z-]+\s+of\s+[A-ZÀ-Þ]))(?P<owned>[a-zß-ÿ][\w-]*)"
+)
+_NO_RELATION: Final = frozenset({"name", "names", "own", "new", "old", "first", "last"})
+
+
+def find_owned(question: str) -> str:
+    """Return what a named one has in a question, "" without one.
+
+    >>> find_owned("What is the name of Mara Lindqvist's husband?"), find_owned("Who is the husband of Mara Lindqvist?")
+    ('husband', 'husband')
+    >>> find_owned("What is the name of Mara?")
+    ''
+    """
+    owned = [match["owned"] for match in _OWNED.finditer(question)]
+    return next((word for word in owned if word not in _NO_RELATION), "")
+
+
 def states_thing(asked: AskedThing, text: str) -> bool:
     """Return whether something in a text could be what is asked.
 

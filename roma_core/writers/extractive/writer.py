@@ -44,6 +44,7 @@ from roma_core.models import load_words
 from roma_core.rerank import RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
+from roma_core.writers.extractive.asked_things import find_owned
 from roma_core.writers.extractive.calibration import (
     AGREEMENTS,
     UNCALIBRATED,
@@ -120,7 +121,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "30"
+VERSION = "31"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -558,12 +559,13 @@ class ExtractiveWriter:
     async def _measure_agreement(self, reading: _Reading, best: QuotableUnit) -> float:
         """Return the evidence that ranker and embedder give together for the best unit.
 
-        -inf for a row, among long sentences where it was not measured, and where another unit is nearer.
+        -inf for a row, among long sentences where it was not measured, where another unit is nearer, and where the
+        document has no word for what a named one is said to have: all of "Mara's husband" but the husband is near her.
         """
         weights, embedder, thresholds = self._agreement, self._embedder, self._thresholds
         if weights is None or embedder is None or thresholds is None:
             return -math.inf
-        if best.is_row or not reading.is_of_short_sentences(best):
+        if best.is_row or not reading.is_of_short_sentences(best) or reading.lacks_owned(best):
             return -math.inf
         place = best.document_place
         order = sorted(range(len(reading.units)), key=lambda at: (-reading.scores[at], at))
@@ -939,10 +941,17 @@ class _Reading:
 
     def is_of_short_sentences(self, unit: QuotableUnit) -> bool:
         """Return whether the sentences of the document of a unit, as far as they were found, are short."""
-        document = unit.document_place[0]
-        found = (*self.units, *self.unread)
-        lengths = [count_words(each.quote) for each in found if each.document_place[0] == document]
+        lengths = [count_words(each.quote) for each in self._units_beside(unit)]
         return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= AGREEING_WORDS
+
+    def lacks_owned(self, unit: QuotableUnit) -> bool:
+        """Return whether the document of a unit never speaks of what somebody has in the question."""
+        owned = content_words(find_owned(self.ranked))
+        return bool(owned) and not any(owned & content_words(each.scored_text) for each in self._units_beside(unit))
+
+    def _units_beside(self, unit: QuotableUnit) -> list[QuotableUnit]:
+        document = unit.document_place[0]
+        return [each for each in (*self.units, *self.unread) if each.document_place[0] == document]
 
     def count_missing(self, chosen: Sequence[QuotableUnit]) -> float:
         """Return how many names of the question the quotes are not about; half of one that their passages have."""

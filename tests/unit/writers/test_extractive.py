@@ -408,6 +408,14 @@ async def test_what_ranker_and_embedder_agree_on_has_to_state_what_is_asked() ->
     assert (await write(writer, "How much is a jacket?", note(NOTE, -9.0))).text.startswith(I_DONT_KNOW)
 
 
+@pytest.mark.parametrize("asked", ["owner", "vet"])
+async def test_models_agree_on_nothing_where_the_thing_that_somebody_has_is_not_spoken_of(asked: str) -> None:
+    text = "Rex barks at the gate. His owner is away. Jackets are worn. Tickets are sold on board. The bar is shut."
+    writer = ExtractiveWriter(Scripted({"Rex": -7.0}), embedder=Pointing({"Rex": 0.9}))
+    answer = await write(writer, f"Is Rex's {asked} at the gate?", note(text, -9.0))
+    assert answer.text.startswith(I_DONT_KNOW) is (asked == "vet")
+
+
 async def test_the_embedder_reads_nothing_where_the_ranker_is_sure_or_where_it_was_not_measured() -> None:
     beside = Pointing({"Dogs": 0.9})
     await write(ExtractiveWriter(Scripted({"Dogs": 6.0}), embedder=beside), "Do dogs travel free?", note(NOTE, 5.0))
