@@ -121,7 +121,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "31"
+VERSION = "32"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -520,7 +520,7 @@ class ExtractiveWriter:
             evidence -= thresholds.missing * len(foreign) + standing
         if thing := find_absent_thing(question, reading.considered):
             return reading.refuse(f"no source speaks of {thing}", [thing])
-        if missing := reading.missing_codes(chosen, special):
+        if missing := reading.missing_codes(chosen, special) or reading.undefined_acronyms(chosen):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
         if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
             return reading.refuse(f"no source speaks of {missed}", [missed])
@@ -559,13 +559,17 @@ class ExtractiveWriter:
     async def _measure_agreement(self, reading: _Reading, best: QuotableUnit) -> float:
         """Return the evidence that ranker and embedder give together for the best unit.
 
-        -inf for a row, among long sentences where it was not measured, where another unit is nearer, and where the
-        document has no word for what a named one is said to have: all of "Mara's husband" but the husband is near her.
+        -inf for a row, among long sentences where it was not measured, where another unit is nearer, where a name of
+        the question is missing (SLO is near to SLA), and where the document has no word for what a named one is said
+        to have: all of "Mara's husband" but the husband is near her.
         """
         weights, embedder, thresholds = self._agreement, self._embedder, self._thresholds
         if weights is None or embedder is None or thresholds is None:
             return -math.inf
         if best.is_row or not reading.is_of_short_sentences(best) or reading.lacks_owned(best):
+            return -math.inf
+        missing = reading.count_missing([best])
+        if missing >= 1:
             return -math.inf
         place = best.document_place
         order = sorted(range(len(reading.units)), key=lambda at: (-reading.scores[at], at))
@@ -577,9 +581,10 @@ class ExtractiveWriter:
         margin = nearness - max(beside, default=nearness)
         if margin < 0:
             return -math.inf
-        lost = thresholds.missing * reading.count_missing([best])
         words = weights.words * reading.weighty_coverage(best.own_text)
-        agreed = reading.score_of(best) + weights.margin * margin + words - weights.offset - lost
+        agreed = (
+            reading.score_of(best) + weights.margin * margin + words - weights.offset - thresholds.missing * missing
+        )
         return min(agreed, thresholds.confident_from)
 
     async def _add_next(self, reading: _Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
@@ -973,6 +978,15 @@ class _Reading:
             return []
         text = "\n".join(unit.scored_text for unit in chosen)
         return [code for code in self.question.codes if not holds_code(code, text)]
+
+    def undefined_acronyms(self, chosen: Sequence[QuotableUnit]) -> list[str]:
+        """Return the acronyms whose meaning is asked for and that no quote has or spells out: SLO is no SLA."""
+        if self.question.kind != "definition":
+            return []
+        words = split_words("\n".join(unit.scored_text for unit in chosen))
+        initials = "".join(word[0] for word in words)
+        asked = [name for name in self.question.names if len(name) > 1 and name.isupper()]
+        return [name for name in asked if name.casefold() not in words and name.casefold() not in initials]
 
     def quote(self, unit: QuotableUnit) -> list[str]:
         """Return the pieces of a unit with its markers; a row of a table comes under its header and caption."""

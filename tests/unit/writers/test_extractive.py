@@ -412,8 +412,30 @@ async def test_what_ranker_and_embedder_agree_on_has_to_state_what_is_asked() ->
 async def test_models_agree_on_nothing_where_the_thing_that_somebody_has_is_not_spoken_of(asked: str) -> None:
     text = "Rex barks at the gate. His owner is away. Jackets are worn. Tickets are sold on board. The bar is shut."
     writer = ExtractiveWriter(Scripted({"Rex": -7.0}), embedder=Pointing({"Rex": 0.9}))
-    answer = await write(writer, f"Is Rex's {asked} at the gate?", note(text, -9.0))
+    answer = await write(writer, f"Is the {asked} of Rex at the gate?", note(text, -9.0))
     assert answer.text.startswith(I_DONT_KNOW) is (asked == "vet")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_answered"),
+    [
+        ("**SLO**: the target that a service keeps.", False),
+        ("**SLA**: what a provider owes.", True),
+        ("A service level agreement is what a provider owes.", True),
+    ],
+    ids=["another acronym", "the acronym", "its words"],
+)
+async def test_an_acronym_is_defined_by_what_has_or_spells_it(text: str, *, is_answered: bool) -> None:
+    answer = await write(
+        ExtractiveWriter(Scripted({"service": 9.0, "provider": 9.0})), "What is an SLA?", note(text, 9.0)
+    )
+    assert answer.text.startswith(I_DONT_KNOW) is not is_answered
+
+
+async def test_models_agree_on_nothing_that_is_said_of_another_name() -> None:
+    writer = ExtractiveWriter(Scripted({"SLO": -7.0}), embedder=Pointing({"SLO": 0.9}))
+    text = "An SLO is a target. Jackets are worn. Tickets are sold on board. The bar is shut."
+    assert (await write(writer, "What is an SLA?", note(text, -9.0))).text.startswith(I_DONT_KNOW)
 
 
 async def test_the_embedder_reads_nothing_where_the_ranker_is_sure_or_where_it_was_not_measured() -> None:
