@@ -468,8 +468,9 @@ def _answers_as_well(
 ) -> bool:
     """True when a unit speaks of nearly all of the question that the best unit speaks of, by its own words too.
 
-    One that the ranker did not read, or scored low, has to speak of all of it, together with its passage. An answer to
-    the same question in a list of questions speaks of it anyhow; so does one that reports what the other source says.
+    One that the ranker did not read, or scored low, has to speak of all of it, together with its passage. One of
+    the same title has to speak of all of it itself: parts of one article all speak of one thing. An answer to the same
+    question in a list of questions speaks of it anyhow; so does one that reports what the other source says.
     """
     if repeats_question(question, unit) or reports_source(best, unit):
         return True
@@ -478,6 +479,9 @@ def _answers_as_well(
     wanted = question.words & content_words(best.scored_text)
     if not wanted or not own:
         return False
+    if _have_same_title(best, unit):
+        wanted -= content_words(unit.surroundings[0])
+        return len(wanted) >= LEAST_READ_WORDS and wanted <= own
     if is_read:
         return len(held) >= max(SAME_QUESTION * len(wanted), min(LEAST_READ_WORDS, len(wanted)))
     if around is not None:
@@ -521,9 +525,16 @@ def repeats_question(question: Question, unit: QuotableUnit) -> bool:
 
 
 def reports_source(best: QuotableUnit, unit: QuotableUnit) -> bool:
-    """Return whether a unit says what stands in the document of the best one: "Five knots is what the bylaws say"."""
+    """Return whether a unit says what stands in the document of the best one: "Five knots is what the bylaws say".
+
+    Under the same title the words of the title name no other document.
+    """
     title = content_words(best.surroundings[0])
-    return REPORTS.search(unit.quote) is not None and bool(title & content_words(unit.quote))
+    return (
+        not _have_same_title(best, unit)
+        and REPORTS.search(unit.quote) is not None
+        and bool(title & content_words(unit.quote))
+    )
 
 
 _LISTS_OF_QUESTIONS = frozenset(stem_word(word) for word in "questions answers asked often frequently faq".split())
@@ -531,6 +542,12 @@ _LISTS_OF_QUESTIONS = frozenset(stem_word(word) for word in "questions answers a
 
 def _said(unit: QuotableUnit) -> str:
     return plain_text(unit.quote)
+
+
+def _have_same_title(one: QuotableUnit, other: QuotableUnit) -> bool:
+    """Return whether two units stand under the same title, as parts of one article do that are documents each."""
+    title = content_words(one.surroundings[0])
+    return bool(title) and title == content_words(other.surroundings[0])
 
 
 def _same_subject(one: QuotableUnit, other: QuotableUnit) -> bool:

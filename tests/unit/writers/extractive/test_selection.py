@@ -57,6 +57,23 @@ async def test_what_is_said_of_another_thing_than_the_named_one_denies_nothing(
     assert ("sources disagree" in "".join(answer.pieces)) is disagree
 
 
+@pytest.mark.parametrize(
+    ("other", "disagree"),
+    [
+        ("The Marsh Brotherhood kept quiet until the rising of 1987.", False),
+        ("The Marsh Brotherhood was founded in 1931.", True),
+    ],
+    ids=["another event", "another year"],
+)
+async def test_parts_of_one_article_disagree_where_both_state_what_is_asked(other: str, disagree: bool) -> None:
+    first = passage("Marsh", "The Marsh Brotherhood was founded in 1928 by Hasso Brenn.", 1)
+    second = passage("Marsh", other, 2)
+    chunk = second.chunk.model_copy(update={"id": "part 2", "document_id": "part 2"})
+    passages = [first, second.model_copy(update={"chunk": chunk})]
+    answer = await ExtractiveWriter().answer("When was the Marsh Brotherhood founded?", passages)
+    assert ("sources disagree" in "".join(answer.pieces)) is disagree
+
+
 class Scripted:
     """Scores a text by the first of the given fragments that it holds."""
 
