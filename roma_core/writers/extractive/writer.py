@@ -941,13 +941,11 @@ class _Reading:
         """Return whether a unit is a sentence of a passage whose sentences are short: a note of many small things."""
         if not thresholds.stands_out or unit.passage > len(self.considered) or unit.is_row:
             return False
-        lengths = [count_words(each.quote) for each in self.units if each.passage == unit.passage]
-        return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= TERSE_WORDS
+        return _are_short([each for each in self.units if each.passage == unit.passage], TERSE_WORDS)
 
     def is_of_short_sentences(self, unit: QuotableUnit) -> bool:
         """Return whether the sentences of the document of a unit, as far as they were found, are short."""
-        lengths = [count_words(each.quote) for each in self._units_beside(unit)]
-        return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= AGREEING_WORDS
+        return _are_short(self._units_beside(unit), AGREEING_WORDS)
 
     def lacks_owned(self, unit: QuotableUnit) -> bool:
         """Return whether the document of a unit never speaks of what somebody has in the question."""
@@ -1097,6 +1095,12 @@ def _find_quoted(answers: Sequence[QuotedAnswer], sources: CitedSources) -> set[
     markers = (marker for answer in answers for marker in read_markers("".join(answer.pieces), len(passages)))
     numbers = {number for marker in markers for number in marker.numbers if number <= len(passages)}
     return {passages[number - 1].chunk.document_id for number in numbers}
+
+
+def _are_short(units: Sequence[QuotableUnit], most_words: int) -> bool:
+    """Return whether there are enough units to judge by, and half of them have at most so many words."""
+    lengths = [count_words(unit.quote) for unit in units]
+    return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= most_words
 
 
 def _leave_out(word: str, question: str) -> str:
