@@ -22,7 +22,7 @@ SET = "datasets/golden/golden_dataset.json#core"
 RUNS = {"as-found": "none", "reranked": "local"}
 """Name of each run, with its reranker."""
 PRIMARY = "false_answers"
-WIDTH, HEIGHT = 1280, 790
+WIDTH, HEIGHT = 1100, 650
 
 
 def call(*arguments: str | Path, reranker: str = "") -> None:
