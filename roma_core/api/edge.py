@@ -21,6 +21,10 @@ MOST_HEAD_BYTES = 64 * 1024
 """Largest head of a request: its first line, its headers, and the trailers behind a chunked body."""
 HEAD_TIMEOUT_S = 10.0
 """Longest time from the first byte of a request, or from an opened connection, to the end of the head."""
+LINGER_S = 2.0
+"""Longest time that a refused connection is still read, so that its refusal arrives."""
+MOST_LINGER_BYTES = 1024 * 1024
+"""Most bytes that are read of a refused connection, for the same reason."""
 _log = logs.get("edge")
 
 
@@ -57,6 +61,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._progress = 0
         self._is_admitted = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._linger_bytes = 0
         self._refusal: tuple[HTTPStatus, str] | None = None
 
     # --- the connection ---
@@ -75,6 +81,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         self._release()
         super().connection_lost(exc)
 
@@ -86,6 +94,11 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
+            return
+        if self._linger_timer is not None:
+            self._linger_bytes += len(data)
+            if self._linger_bytes > MOST_LINGER_BYTES:
+                self.transport.close()
             return
         before = self._progress
         super().data_received(data)
@@ -160,8 +173,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
         """Answer with a problem where no response is under way, and close the connection."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._linger_timer is not None:
             return
+        self._stop_head_timer()
         code = ErrorCode.ACCESS_RATE_LIMIT if status == HTTPStatus.TOO_MANY_REQUESTS else ErrorCode.INPUT_INVALID
         failure = make_refusal(sentence, code)
         metrics.count_failure(failure)
@@ -173,7 +187,21 @@ class EdgeProtocol(HttpToolsProtocol):
                 f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             )
             self.transport.write(head.encode() + body)
+            if self._is_admitted:
+                self._linger()
+                return
         self.transport.close()
+
+    def _linger(self) -> None:
+        """End our side and throw away what still arrives, until the client closes or has had its time.
+
+        Closing at once over bytes that nobody read resets the connection, and the client's system then drops the
+        refusal before the client could read it (RFC 9112, section 9.6). Connections above the limit of an address are
+        closed at once all the same: they are not counted, so that nothing bounds how many would linger.
+        """
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._linger_timer = self.loop.call_later(LINGER_S, self.transport.close)
 
     def _release(self) -> None:
         if self._is_admitted:

@@ -124,6 +124,35 @@ async def test_a_head_that_drips_does_not_move_its_deadline(service: Any, monkey
     assert status == 408
 
 
+async def test_a_refusal_arrives_at_a_client_that_goes_on_sending(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "HEAD_TIMEOUT_S", 0.1)
+    async with connected(service) as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            writer.write(LINE)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        status, body = await read_reply(reader)
+    assert (status, body["failure"]["code"]) == (408, "ERR_INPUT_INVALID")
+
+
+async def test_a_refused_connection_is_closed_when_it_never_ends(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(edge, "LINGER_S", 0.1)
+    async with connected(service) as (reader, writer):
+        assert (await read_reply(reader))[0] == 408
+        with pytest.raises(ConnectionError):
+            for _ in range(600):
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+
 async def test_the_time_for_a_head_ends_neither_answers_nor_idle_connections(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
