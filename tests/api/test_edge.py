@@ -139,9 +139,7 @@ async def test_a_refusal_arrives_at_a_client_that_goes_on_sending(
     assert (status, body["failure"]["code"]) == (408, "ERR_INPUT_INVALID")
 
 
-async def test_a_refused_connection_is_closed_when_it_never_ends(
-    service: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refused_connection_is_closed_when_it_never_ends(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "HEAD_TIMEOUT_S", 0.1)
     monkeypatch.setattr(edge, "LINGER_S", 0.1)
     async with connected(service) as (reader, writer):
