@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from roma_core.codehash import package_sha256
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, foreign_code, guarded
 from roma_core.evals.checkpoint import Checkpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase
@@ -30,6 +31,7 @@ Progress = Callable[[int, int], None]
 ANSWERS = "answer"
 """Role under which the cost of the answers is shown."""
 _SCORE = TypeAdapter(Score)
+_SCORES = TypeAdapter(dict[str, Score])
 
 
 class TimedOutcome(Noun):
@@ -80,10 +82,11 @@ class CaseRunner:
         timed = TimedOutcome.model_validate_json(stored) if stored is not None else await self.ask(case, key)
         places = self.corpus.places.get(case.id, ()) if self.corpus else ()
         outcome = timed.outcome.model_copy(update={"evidence": places})
+        ruled = await self.score_by_rules(case, outcome)
         scores: dict[str, Score] = {}
         usage: dict[str, Usage] = defaultdict(Usage)
         for measure in self.measures:
-            score = await self.score(measure, case, outcome)
+            score = ruled.get(measure.name) or await self.score(measure, case, outcome)
             scores[measure.name] = score
             usage[measure.role] += score.usage
         return _CaseResult(make_row(case, outcome, scores), timed, stored is not None, dict(usage))
@@ -120,6 +123,24 @@ class CaseRunner:
             "`roma eval --task` and ForeignSystem also take functions that return a text or a mapping.",
             ErrorCode.EVAL_PARAMETERS,
         )
+
+    async def score_by_rules(self, case: GoldenCase, outcome: CaseOutcome) -> dict[str, Score]:
+        """Return the scores of the measures that are rules of ROMA's, all of them taken once for the same inputs.
+
+        Any change of ROMA's code takes them again: rules lean on words and numbers all over the package.
+        """
+        ruled = [measure for measure in self.measures if measure.is_ruled]
+        if not (self.checkpoint and self.fingerprint and ruled) or outcome.why_unusable:
+            return {}
+        identities = (measure.identity for measure in ruled)
+        key = digest("scores", package_sha256(), case.model_dump_json(), outcome.model_dump_json(), *identities)
+        stored = await self.checkpoint.get(key)
+        if stored is not None:
+            return _SCORES.validate_json(stored)
+        scores = {measure.name: await measure.score(case, outcome) for measure in ruled}
+        if all(score.state != "unscored" for score in scores.values()):
+            await self.checkpoint.put(key, _SCORES.dump_json(scores, exclude_defaults=True).decode())
+        return scores
 
     async def score(self, measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> Score:
         """Return the score of a measure; one that is worth caching is taken once for the same inputs."""

@@ -190,6 +190,11 @@ class Measure:
         """True for a measure of ROMA's, False for one that a user wrote."""
         return getattr(self.function, "__module__", "").partition(".")[0] == __package__.partition(".")[0]
 
+    @property
+    def is_ruled(self) -> bool:
+        """True where the same case and outcome always give the same score: a measure of ROMA's that asks no model."""
+        return self.is_own and not self.models and self.cache_key is None
+
     @cached_property
     def code_sha256(self) -> str:
         """Hash of the measure's code: part of the identity of each run that takes it."""
@@ -197,7 +202,7 @@ class Measure:
             return package_sha256(*SCORING)
         return digest("measure", code_sha256(self.function), code_sha256(self.applies))
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Hash of all that decides a score beside the case and its outcome."""
         depends = [f"{name}={value}" for name, value in sorted({**self.prompts, **self.models}.items())]

@@ -22,6 +22,7 @@ from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
 from roma_core.evals.judge.model import RUBRIC
 from roma_core.evals.measures import CaseOutcome, default_measures
+from roma_core.evals.measures.base import Measure
 from roma_core.evals.report.record import (
     EvalReport,
     EvalRow,
@@ -253,6 +254,43 @@ async def test_new_nuggets_score_anew_without_asking() -> None:
     assert report.rows[0].reasons["nugget_recall"] == "missed green"
 
 
+class CountedRule:
+    """A measure of ROMA's that counts how often it is taken."""
+
+    __module__ = "roma_core.evals.measures.made_for_a_test"
+
+    def __init__(self, score: Score) -> None:
+        self.taken = 0
+        self.result = score
+
+    def __call__(self, case: GoldenCase, outcome: CaseOutcome) -> Score:
+        self.taken += 1
+        return self.result
+
+
+async def test_rules_are_taken_once_for_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, rule = MemoryCheckpoint(), CountedRule(Score(0.25, "a quarter"))
+    ruled = Measure("rule", rule)
+    assert ruled.is_ruled
+    one = await run_cases(GOLDEN, await runner(Painter(), kept, measures=[ruled]))
+    two = await run_cases(GOLDEN, await runner(Painter(), kept, measures=[ruled]))
+    assert rule.taken == 3 and one.canonical() == two.canonical()
+    assert two.rows[0].scores == {"rule": 0.25} and two.rows[0].reasons == {"rule": "a quarter"}
+    monkeypatch.setattr("roma_core.evals.runner.package_sha256", lambda: "other code")
+    await run_cases(GOLDEN, await runner(Painter(), kept, measures=[ruled]))
+    assert rule.taken == 6
+
+
+async def test_a_rule_without_a_score_and_a_function_of_a_user_are_taken_again() -> None:
+    kept, rule = MemoryCheckpoint(), CountedRule(Score.unscored("no document"))
+    own = CountedRule(Score(1.0))
+    written = Measure("own", lambda case, outcome: own(case, outcome))
+    assert not written.is_ruled
+    for _ in range(2):
+        await run_cases(GOLDEN, await runner(Painter(), kept, measures=[Measure("rule", rule), written]))
+    assert rule.taken == 6 and own.taken == 6
+
+
 async def test_degraded_answers_are_not_kept() -> None:
     kept, system = MemoryCheckpoint(), Painter()
     system.degraded = True
@@ -260,7 +298,7 @@ async def test_degraded_answers_are_not_kept() -> None:
     assert report.rows[0].state == "degraded" and set(report.rows[0].scores.values()) == {None}
     assert report.states == {"degraded": 2, "ok": 1, "failed": 1} and not report.is_whole
     assert "2 degraded, 1 failed: unscored" in render_page(report) and "2 degraded" in report._repr_html_()
-    assert len(kept.values) == 1  # only the honest "I don't know"
+    assert len(kept.values) == 2  # only the honest "I don't know" and its scores
 
 
 def judge(*replies: str | Reply) -> Judge:
