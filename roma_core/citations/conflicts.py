@@ -236,6 +236,7 @@ _SPELT: tuple[tuple[re.Pattern[str], str], ...] = (
 """Amounts that are written without a number, and the same with one."""
 
 
+@functools.lru_cache(maxsize=4096)
 def _spell_out(text: str) -> str:
     for pattern, amount in _SPELT:
         text = pattern.sub(amount, text)

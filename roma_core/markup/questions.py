@@ -453,13 +453,15 @@ def content_words(text: str) -> set[str]:
     return set(_remembered_words(text) if len(text) <= LONGEST_REMEMBERED else _find_content_words(text))
 
 
-_CONTRACTED = re.compile(r"(?<=\w)(?:n['’]t|['’](?:m|re|ve|ll|d))\b", re.IGNORECASE)
-"""The short form of a verb behind a word: "I'm", "doesn't"."""
+_CONTRACTED = re.compile(r"(?:n(?<=\wn)['’]t|['’](?<=\w['’])(?:m|re|ve|ll|d))\b")
+"""The short form of a verb behind a word in small letters: "i'm", "doesn't". What is before it is looked at last, as
+looking back at each letter takes long."""
 
 
 def _find_content_words(text: str) -> frozenset[str]:
-    plain = _CONTRACTED.sub("", text) if "'" in text or "’" in text else text
-    return frozenset().union(*map(_stem_written, set(_WRITTEN.findall(plain.casefold()))))
+    folded = text.casefold()
+    plain = _CONTRACTED.sub("", folded) if "'" in folded or "’" in folded else folded
+    return frozenset().union(*map(_stem_written, set(_WRITTEN.findall(plain))))
 
 
 _remembered_words = functools.lru_cache(maxsize=4096)(_find_content_words)

@@ -103,9 +103,9 @@ REFINED, REFINED_FILTERED = 200, 2400
 """Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
 loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
 as much else. Each vector is read from the disk, which takes most of a search's time."""
-NPROBES, MOST_PROBES = 48, 1024
-"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
-cost little: a vector in a cell is 24 bytes."""
+NPROBES, NPROBES_FILTERED, MOST_PROBES = 24, 48, 1024
+"""Cells of the index that a search looks into: without a condition, with one that permits nearly all, and at most. Over
+a million vectors a search of 24 finds .99 of the ten nearest in half the time of one of 48, which finds all."""
 MOST_PERMITTED: Final = 0.9
 """Share of the rows from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 100_000
@@ -720,9 +720,32 @@ class LanceStore:
             else:
                 factor = math.ceil(look.refined / (limit + TIE_MARGIN))
                 search = search.nprobes(look.probes).refine_factor(factor)
-            found = await search.where(where).select([*CHUNK_FIELDS, "_distance"]).limit(limit + TIE_MARGIN).to_arrow()
-        hits = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in found.to_pylist()]
-        return _rank_best(hits, "dense", limit)
+            search = search.where(where).limit(limit + TIE_MARGIN)
+            nearest = await self._read_nearest(table, search, limit)
+            if nearest is None:
+                found = (await search.select([*CHUNK_FIELDS, "_distance"]).to_arrow()).to_pylist()
+                nearest = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in found]
+        return _rank_best(nearest, "dense", limit)
+
+    async def _read_nearest(self, table: Any, search: Any, limit: int) -> list[tuple[Chunk, float]] | None:
+        """Return the passages that a search of vectors finds, with their cosines: the best, and what is as near.
+
+        They are found first and read then: none is read beyond the limit, nor one that is in memory. None where they
+        cannot be read by their places.
+        """
+        if isinstance(table, PartitionedTable):
+            return None
+        version, found = await asyncio.gather(
+            _read_version(table), search.select(["_distance"]).with_row_id().to_arrow()
+        )
+        distances = dict(zip(found.column("_rowid").to_pylist(), found.column("_distance").to_pylist(), strict=True))
+        order = sorted(distances, key=lambda place: distances[place])
+        near, beyond = order[:limit], order[limit:]
+        near += [place for place in beyond if distances[place] == distances[near[-1]]]
+        passages = await self._read_passages(table, version, near)
+        if passages is None:
+            return None
+        return [(passages[place], 1.0 - float(distances[place])) for place in near]
 
     async def _search_block(self, table: Any, tenant: str, vector: Vector, limit: int) -> list[ScoredChunk] | None:
         """Return the nearest passages of a tenant whose vectors are in memory; None where LanceDB is to search."""
@@ -792,8 +815,9 @@ class LanceStore:
         is_filtered = permitted < MOST_PERMITTED * total
         if is_filtered and permitted <= EXACT_UP_TO:
             return None
-        refined = REFINED_FILTERED if is_filtered else REFINED
-        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES * total / permitted)), refined)
+        if not is_filtered:
+            return IndexLook(NPROBES, REFINED)
+        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES_FILTERED * total / permitted)), REFINED_FILTERED)
 
     async def _count_permitted(self, table: Any, condition: str) -> int:
         """Return the number of rows that a condition permits; it is counted again after each change of the table."""

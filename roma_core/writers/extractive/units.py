@@ -248,6 +248,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _EMPHASIS = re.compile(r"\*\*|`+|(?<!\w)[*_]{1,2}(?=\w)|(?<=\w)[*_]{1,2}(?!\w)")
 
 
+@functools.lru_cache(maxsize=4096)
 def plain_text(text: str) -> str:
     """Return ``text`` as a reader sees it: links by their words, without addresses, tags, emphasis and extra blanks."""
     words = _TAG.sub(" ", _URL.sub(" ", _LINK.sub(r"\1", text)))
