@@ -710,9 +710,9 @@ class LanceStore:
         where = _scope(tenant, "chunk", filters, scope)
         with self._reading():
             if parse_filters(filters) == Conditions() and scope.is_everything:
-                nearest = await self._search_block(table, tenant, vector, limit)
-                if nearest is not None:
-                    return nearest
+                best = await self._search_block(table, tenant, vector, limit)
+                if best is not None:
+                    return best
             search = table.query().nearest_to(vector).distance_type("cosine")
             look = await self._choose_look(table, where)
             if look is None:
