@@ -20,7 +20,7 @@ from roma_core.markup.questions import (
 )
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
-from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
+from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, names_asked_year
 
 MOST_ROWS = 30
 """Rows of a table that one answer shows."""
@@ -150,6 +150,10 @@ _DENIES = re.compile(r"\b(?:not|no|without|cannot|lacks?|\w+n['’]t)\b", re.IGN
 _OTHER_TIME = re.compile(r"\b(?:before|after|followed|preceded|succeeded|replaced)\s+(?P<name>[A-Z]\w+)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _WHEN_COLUMN = re.compile(r"\b(?:days?|date|time|when|week|month|weekday)\b", re.IGNORECASE)
+_PERIOD_COLUMN = re.compile(
+    r"\W*(?:years?|dates?|days?|months?|seasons?|periods?|quarters?|weeks?|when)\W*$", re.IGNORECASE
+)
+"""Names of columns that say when a row holds."""
 _HAPPENS = frozenset(
     stem_word(word) for word in "leave depart arrive start begin open close stop run come go first last serve".split()
 )
@@ -184,7 +188,9 @@ def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnsw
     Of equal answers that of the first table counts.
     """
     answers = [answer for table in tables for answer in _answers_of(question, table)]
-    answers = [answer for answer in answers if answer.coverage >= LEAST_COVERAGE]
+    answers = [
+        answer for answer in answers if answer.coverage >= LEAST_COVERAGE and not is_of_other_year(question, answer)
+    ]
     return max(answers, key=lambda answer: answer.coverage, default=None)
 
 
@@ -790,6 +796,22 @@ def find_missing_thing(question: Question, answer: TableAnswer) -> str:
         return ""
     held = content_words("\n".join((answer.table.about, *answer.table.header.cells, _join_cells(answer.rows))))
     return "" if content_words(thing) <= held else thing
+
+
+def is_of_other_year(question: Question, answer: TableAnswer) -> bool:
+    """Return whether rows are of another year than the question's: of a table of 2025, where 2023 is asked.
+
+    Their year stands above the table, in its header, or in a column that says when. Dates of other columns ("joined")
+    say nothing about when a row holds.
+    """
+    table = answer.table
+    header = table.header.cells
+    cells = _join_cells(answer.rows)
+    if names_asked_year(question.text, "\n".join((table.about, *header, cells))):
+        return False
+    timed = [column for column, name in enumerate(header) if column == 0 or _PERIOD_COLUMN.match(name)]
+    times = (row.cells[column] for row in answer.rows for column in timed if column < len(row.cells))
+    return bool(find_other_scope(question.text, "\n".join((*header, *times)), table.about))
 
 
 def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) -> TableAnswer | None:

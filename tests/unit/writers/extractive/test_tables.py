@@ -155,6 +155,41 @@ def test_a_table_of_something_else_does_not_answer(question: str) -> None:
     assert answer(question) is None
 
 
+COUNTS = """| species | pairs | first heard |
+|---|---|---|
+| Curlew | 4 | 2025-03-20 |
+| Redshank | 7 | 2025-04-02 |
+"""
+CATCHES = """| date | boat | boxes |
+|---|---|---|
+| 2024-05-01 | Alma | 31 |
+| 2024-05-02 | Brage | 12 |
+"""
+STEWARDS = """| post | name | joined |
+|---|---|---|
+| treasurer | Ida Holm | 2019-03-01 |
+| secretary | Per Moe | 2021-06-15 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "title", "rows"),
+    [
+        ("How many pairs of curlew were there in 2023?", COUNTS, "birds-2025.csv", []),
+        ("How many pairs of curlew were there in 2025?", COUNTS, "birds-2025.csv", ["Curlew"]),
+        ("How many pairs of curlew were there?", COUNTS, "birds-2025.csv", ["Curlew"]),
+        ("How many pairs of curlew were there in 2023?", COUNTS, "Birds", ["Curlew"]),
+        ("Which species had the most pairs in 2021?", COUNTS, "Birds of 2025", []),
+        ("Which species had the most pairs since 2021?", COUNTS, "Birds of 2025", ["Redshank"]),
+        ("How many boxes did the Alma land in 2022?", CATCHES, "Landings", []),
+        ("How many boxes did the Alma land in May 2024?", CATCHES, "Landings", ["2024-05-01"]),
+        ("Who was treasurer of the sailing club in 2024?", STEWARDS, "Posts of the sailing club", ["treasurer"]),
+    ],
+)
+def test_rows_of_another_year_do_not_answer(question: str, text: str, title: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text, title)) == rows
+
+
 def test_units_that_do_not_fit_together_are_not_added() -> None:
     text = "| Item | Amount |\n|---|---|\n| flour | 2 kg |\n| milk | 3 litres |\n"
     assert answer("What is the total amount of the items?", text, "Items") is None
