@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from roma_core.markup.questions import (
@@ -44,6 +45,8 @@ _ASKED_ATTRIBUTE: Final = re.compile(
 )
 """The attribute that a part asks for, which is no topic of the next one: the watts of "How many watts has the lamp"."""
 _PRONOUN: Final = re.compile(r"\b(?:it|they|he|she|(?P<owner>its|their|his|her))\b", re.IGNORECASE)
+_NAME_RUN: Final = re.compile(r"\b[A-Z][\w-]*(?: (?:[A-Z][\w-]*|\d+))*")
+_CALENDAR: Final = frozenset((*calendar.month_name, *calendar.day_name))
 _TOPIC: Final = re.compile(r"\s*\([^()]*\)\?\Z")
 _YEAR: Final = re.compile(r"(?:1[5-9]|20)\d\d")
 _POINTS: Final = re.compile(
@@ -85,13 +88,44 @@ def name_subject(part: str, first: str) -> str:
     >>> name_subject("who owns it (Nordline founded)?", "When was Nordline founded?")
     'who owns Nordline?'
     """
+    name = re.sub(r"['’]s?\Z", "", " ".join(_find_written_names(first)))
+    return _name_pronoun(part, name) if name in first else ""
+
+
+def name_found_subject(part: str, first: str, answer: str) -> str:
+    """Return a part with what the first part's answer names in place of its pronoun; nothing where it names several.
+
+    What the first part's question names is not counted.
+
+    >>> name_found_subject("what does it cost (lamp chosen)?", "Which lamp was chosen?", "The jury chose the Lux 40.")
+    'what does Lux 40 cost?'
+    """
+    asked = content_words(first)
+    names = (name for name in _list_names(answer) if not content_words(name) <= asked)
+    telling = list(dict.fromkeys(names))
+    return _name_pronoun(part, *telling) if len(telling) == 1 else ""
+
+
+def _name_pronoun(part: str, name: str) -> str:
     bare = drop_topic(part)
     pronoun = _PRONOUN.search(bare)
-    name = re.sub(r"['’]s?\Z", "", " ".join(_find_written_names(first)))
-    if not name or name not in first or pronoun is None or _find_written_names(bare):
+    if not name or pronoun is None or _find_written_names(bare):
         return ""
     owner = f"{name}'s" if pronoun["owner"] else name
     return f"{bare[: pronoun.start()]}{owner}{bare[pronoun.end() :]}"
+
+
+def _list_names(answer: str) -> Iterator[str]:
+    """Yield the capitalised words of an answer that stand side by side; a single one that begins a sentence is none."""
+    for found in _NAME_RUN.finditer(answer):
+        words = found[0].split()
+        is_first = re.search(r"(?:\A|[.!?:\n])\s*\Z", answer[: found.start()]) is not None
+        if words[0].casefold() in STOP_WORDS:
+            words = words[1:]
+        elif is_first and len(words) == 1:
+            continue
+        if words and words[0] not in _CALENDAR:
+            yield " ".join(words)
 
 
 def _find_written_names(text: str) -> list[str]:

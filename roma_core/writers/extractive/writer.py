@@ -24,8 +24,8 @@ from roma_core.cache import Cache
 from roma_core.embeddings.base import EmbeddingResult
 from roma_core.languages import count_words, describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
-from roma_core.markup import collect_frame, read_markers
-from roma_core.markup.compound import drop_topic, name_subject, split_question
+from roma_core.markup import collect_frame, read_markers, remove_markers
+from roma_core.markup.compound import drop_topic, name_found_subject, name_subject, split_question
 from roma_core.markup.questions import (
     LIGHT_WORDS,
     Question,
@@ -121,7 +121,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "35"
+VERSION = "36"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -398,7 +398,8 @@ class ExtractiveWriter:
             answer = await self._answer_reading(reading, threshold)
             given = [other for other in answers if not other.is_refusal]
             if given and drop_topic(part) != part and not _adds_quote(part, answer, given):
-                for words in (name_subject(part, parts[0]), drop_topic(part)):
+                found_name = name_found_subject(part, parts[0], _read_quotes(answers[0]))
+                for words in (name_subject(part, parts[0]), found_name, drop_topic(part)):
                     alone = await self._answer_alone(words, found, pairs, sources, threshold, given) if words else None
                     if alone is not None:
                         answer = alone
@@ -1087,6 +1088,11 @@ def _adds_quote(part: str, answer: QuotedAnswer, given: Sequence[QuotedAnswer]) 
     if any(piece.strip() not in quoted for piece in answer.pieces):
         return True
     return read_question(drop_topic(part)).words <= content_words("".join(answer.pieces))
+
+
+def _read_quotes(answer: QuotedAnswer) -> str:
+    """Return what an answer quotes, without its markers; nothing of a refusal."""
+    return "" if answer.is_refusal else remove_markers("".join(answer.pieces))
 
 
 def _find_quoted(answers: Sequence[QuotedAnswer], sources: CitedSources) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.markup.compound import find_sides, list_lookups, name_subject, split_question
+from roma_core.markup.compound import find_sides, list_lookups, name_found_subject, name_subject, split_question
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,21 @@ def test_parts_and_sides_are_looked_up_beside_the_question() -> None:
 )  # fmt: skip
 def test_the_only_name_of_the_first_part_stands_for_a_pronoun(part: str, first: str, named: str) -> None:
     assert name_subject(part, first) == named
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "answer", "named"),
+    [
+        ("when was she born?", "Who dug the well?", "Petra Vos dug the well.", "when was Petra Vos born?"),
+        ("where is its seat?", "Which firm bought Norwell?", "The firm Solberg Holding bought Norwell.",
+         "where is Solberg Holding's seat?"),
+        ("when were they born?", "Who dug the well?", "It was dug by Petra Vos and Ada Kern.", ""),
+        ("what does it cost?", "Which lamp was chosen?", "In May a lamp was chosen.", ""),
+        ("what does it cost?", "Which lamp was chosen?", "Nobody knows. Lamps are dear.", ""),
+        ("what does the boat cost?", "Which lamp was chosen?", "It was the Lux 40.", ""),
+        ("what does it cost?", "Is the Lux 40 chosen?", "Yes, the Lux 40.", ""),
+    ],
+    ids=["person", "owner", "two names", "a month", "no name", "no pronoun", "named before"],
+)  # fmt: skip
+def test_the_only_name_that_was_found_stands_for_a_pronoun(part: str, first: str, answer: str, named: str) -> None:
+    assert name_found_subject(part, first, answer) == named

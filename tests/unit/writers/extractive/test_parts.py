@@ -70,6 +70,14 @@ async def test_a_pronoun_of_a_part_is_read_as_the_name_of_the_first_part() -> No
     assert not answer.is_partial
 
 
+async def test_a_pronoun_of_a_part_is_read_as_what_the_first_part_found() -> None:
+    ranker = Ranker(("Which lamp was chosen", "jury"), ("what does Lux 40 cost", "680"))
+    found = [passage("award", "The jury chose the Lux 40."), passage("prices", "One Lux 40 is sold at 680 euros.", 2)]
+    answer = await ExtractiveWriter(ranker).answer("Which lamp was chosen, and what does it cost?", found)
+    assert "".join(answer.pieces) == "The jury chose the Lux 40. [1]\n\nOne Lux 40 is sold at 680 euros. [2]"
+    assert not answer.is_partial
+
+
 OFFER = "the Trust chose the offer of Stroom with 88 points.\n\nOne condition: the mortar is mixed with fresh water."
 
 
