@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import regex
@@ -24,32 +25,32 @@ FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
         "da": "af at blev bliver da de den der det dette du efter eller en er et for fra få får han har havde hvad "
         "hvem hvilke hvilken hvilket hvor hvordan hvorfor hvornår i ikke kan man med må nogen og om på sig skal "
         "som så til under ved var vi være",
-        "de": "aber als am an auf aus bei beim bekomme bekommt bis da damit dann darf darin das dass davon dazu "
-        "dem den denn der deren des dessen die dies diese diesem diesen dieser dieses du durch dürfen ein "
-        "eine einem einen einer eines er es etwas für gab gibt habe haben hat hatte hatten heißt ich ihr ihre "
-        "ihrem ihren ihrer im in ins ist ja kann kannst können könnte lange laut lautet man mein mich mir mit "
-        "muss müssen musste nach ob oder oft pro sein seine seinem seinen seiner seit sich sie sind so soll "
-        "sollen sollte sowie steht um und uns unter viel viele vielen vom von vor während wann war waren "
-        "warum was welche welchem welchen welcher welches wem wen wenn wer werden wessen wie wieso wir wird "
-        "wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden zu zum zur zwischen über",
+        "de": "aber als am an auch auf aus bei beim bekomme bekommt bis da damit dann darf darin das dass davon dazu "
+        "dem den denn der deren des dessen die dies diese diesem diesen dieser dieses du durch dürfen ein eine einem "
+        "einen einer eines er es etwas für gab gibt habe haben hat hatte hatten heißt ich ihr ihre ihrem ihren ihrer "
+        "im in ins ist ja kann kannst können könnte lange laut lautet man mein mich mir mit muss müssen musste nach "
+        "ob oder oft pro sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie steht um und "
+        "uns unter viel viele vielen vom von vor während wann war waren warum was welche welchem welchen welcher "
+        "welches wem wen wenn wer werden wessen wie wieso wir wird wo wodurch wofür wohin womit woraus worin worüber "
+        "wozu wurde wurden zu zum zur zwischen über",
         "el": "αν από αυτή αυτό αυτός για δεν είναι είχαν είχε ενός ένα ένας έχει έχουν η ήταν θα και κατά με "
         "μεταξύ μια μιας να ο οι όπως όταν ότι πια πιο ποια ποιας ποιες ποιο ποιοι ποιον ποιος ποιους πόσα πόσες "
         "πόσο πόσοι πόσους πότε που πού προς πως πώς σε στα στη στην στις στο στον στους τα τη την της τι τις το "
         "τον του τους των ως",
-        "es": "a al ante como con cual cuales cuando cuanta cuantas cuanto cuantos cuál cuáles cuándo cuánta "
-        "cuántas cuánto cuántos cómo de del desde donde dónde durante e el ella ellos en entre era eran es esa "
-        "ese esta estaba estar este esto está están fue fueron ha haber había han hasta hay la las le les lo los "
-        "me mi más ni no o para pero por puede pueden que quien quienes quién quiénes qué se ser si sido sin "
-        "sobre son su sus también tenía tiene tienen tipo u un una unas uno unos y ya",
+        "es": "a al algo ante aquí como con cual cuales cuando cuanta cuantas cuanto cuantos cuál cuáles cuándo "
+        "cuánta cuántas cuánto cuántos cómo de del desde donde dónde durante e el ella ellos en entre era eran es esa "
+        "ese esta estaba estar este esto está están fue fueron ha haber había han hasta hay la las le les lo los me "
+        "mi más ni no o para pero podemos por puede pueden puedo que quien quienes quién quiénes qué se ser si sido "
+        "sin sobre soy son su sus también tenía tiene tienen tipo u un una unas uno unos y ya",
         "fi": "ei ennen että he hän ja jos joka jotka jälkeen kanssa ketkä ketä koska kuin kuinka kuka kun kenen "
         "mikä miksi milloin millainen minkä missä mistä mitkä mitä montako mukaan mutta ne niin olen oli olisi "
         "olivat olla on onko ovat paljonko saa se sekä siitä sitä tai tämä tästä vai voi",
-        "fr": "a ai au aux avait avec avoir c ce ces cet cette combien comme comment d dans de depuis des doit "
-        "dont du elle elles en entre es est et eu faut fut furent i il ils j je l la laquelle le lequel les "
+        "fr": "a ai au aussi aux avait avec avez avoir c ce ces cet cette combien comme comment d dans de depuis des "
+        "doit dont du elle elles en entre es est et eu faut fut furent i il ils j je l la laquelle le lequel les "
         "lesquelles lesquels leur leurs lui m ma mais me mes mon même n ne nos notre nous on ont ou où par pas "
-        "pendant peut peuvent plus pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa sans "
-        "se selon ses si sois son sont sous sur t ta te tes ton tu un une vers vos votre vous y à ça étaient "
-        "était été être",
+        "pendant peut peuvent peux plus pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa sans "
+        "se selon ses si sois son sont sous sur t ta te tes ton tu un une vers vos votre vous y à ça étaient était "
+        "été être",
         "hu": "a amely ami amikor az be de egy el ez és hány hogy hogyan hol honnan hová ki kik kit le meg mely "
         "melyik melyek mennyi mennyit mert mi miért mikor milyen mint mit mivel nem s szerint van vannak volt "
         "voltak vagy",
@@ -130,8 +131,10 @@ _UNSPACED: Final[Mapping[str, re.Pattern[str]]] = {
 _WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
-def drop_function_words(question: str) -> str:
+def drop_function_words(question: str, languages: AbstractSet[str] = frozenset()) -> str:
     """Return the words of a question that say what it is about, in their order; all of it where none is left.
+
+    Those of ``languages`` are left out beside those of the question's own.
 
     >>> drop_function_words("Wie hoch darf eine Hecke sein?"), drop_function_words("年假是几天？")
     ('hoch Hecke', '年假 天？')
@@ -142,6 +145,15 @@ def drop_function_words(question: str) -> str:
     elif pattern := _UNSPACED.get(language):
         kept = " ".join(pattern.sub(" ", question).split())
     else:
-        small = FUNCTION_WORDS.get(language, frozenset())
-        kept = " ".join(word for word in _WORD.findall(question) if word.casefold() not in small)
+        kept = leave_out_small_words(question, {language, *languages})
     return kept if _WORD.search(kept) else question
+
+
+def leave_out_small_words(text: str, languages: AbstractSet[str]) -> str:
+    """Return the words of a text that are no function words of ``languages``; all of it where they have no list.
+
+    >>> leave_out_small_words("Entre las dos se cierra.", {"es"})
+    'dos cierra'
+    """
+    small = frozenset().union(*(FUNCTION_WORDS.get(language, ()) for language in languages))
+    return " ".join(word for word in _WORD.findall(text) if word.casefold() not in small) if small else text

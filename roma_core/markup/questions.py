@@ -277,9 +277,27 @@ def _asks_several(text: str) -> bool:
     return noun is None or _NO_PLURAL.fullmatch(noun) is None
 
 
+_CIRCUMSTANCE = re.compile(
+    r"^\W*(?:when|while|after|before|if|although|where)\s+"
+    r"(?!(?:is|are|was|were|am|do|does|did|will|would|can|could|must|may|might|shall|should|has|have|had|and|or)\b)"
+    r"[^,?]{3,},\s+(?=(?:in |at |on |by |from |to |of )?(?:what|which|who|whom|whose|how|where|why|when)\b)",
+    re.IGNORECASE,
+)
+
+
+def drop_circumstance(text: str) -> str:
+    """Return a question without a clause before it, which begins like a question and asks nothing.
+
+    >>> drop_circumstance("When the mill burnt, who put the fire out?"), drop_circumstance("When did it burn?")
+    ('who put the fire out?', 'When did it burn?')
+    """
+    return _CIRCUMSTANCE.sub("", text)
+
+
 def _classify(text: str) -> tuple[QuestionKind, str]:
     if is_keywords(text):
         return "keywords", ""
+    text = drop_circumstance(text)
     if _SUMMARY.search(text):
         subject = " ".join(
             word for word in _WORD.findall(_SUMMARY_FRAME.sub(" ", text)) if word.casefold() not in STOP_WORDS

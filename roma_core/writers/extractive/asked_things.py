@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from roma_core.citations.numbers import MONTHS
-from roma_core.markup.questions import STOP_WORDS, split_words
+from roma_core.markup.questions import STOP_WORDS, drop_circumstance, split_words
 
 ThingKind = Literal[
     "name", "person", "time", "clock time", "year", "frequency", "colour", "wood", "metal", "material", "phone number",
@@ -210,8 +210,9 @@ def find_asked_thing(question: str) -> AskedThing | None:
     ('name', None)
     """
     text = " ".join(question.split())
+    asking = drop_circumstance(text)
     for pattern, kind in _KINDS:
-        if pattern.match(text):
+        if pattern.match(asking):
             return AskedThing(kind, frozenset(split_words(text)))
     return None
 
@@ -242,7 +243,7 @@ def states_thing(asked: AskedThing, text: str) -> bool:
     (False, True)
     """
     if asked.kind == "name":
-        return _has_new_name(asked, text)
+        return _has_new_name(asked, text) or _calls(asked, text)
     if asked.kind == "person":
         return _has_new_name(asked, text) or _PERSON_NOUN.search(text) is not None
     if _PATTERNS[asked.kind].search(text) is not None:
@@ -301,6 +302,22 @@ def _has_new_name(asked: AskedThing, text: str) -> bool:
         if word[0].isupper() and _does_asked(asked, text[found.end() :]):
             return True
     return False
+
+
+_CALLED: Final = re.compile(
+    r"\b(?:called|named|known as|termed|dubbed|nicknamed)\s+(?:(?:an?|the|as|by)\s+)?(?P<name>[^\W\d_][\w-]+)",
+    re.IGNORECASE,
+)
+
+
+def _calls(asked: AskedThing, text: str) -> bool:
+    """Return whether a text says what something is called, in a word that the question does not have.
+
+    >>> _calls(find_asked_thing("What are the stages called?"), "These stages were called expansions.")
+    True
+    """
+    names = (found["name"].casefold() for found in _CALLED.finditer(text))
+    return any(name not in STOP_WORDS and name not in asked.words for name in names)
 
 
 _WEEKDAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())

@@ -7,11 +7,12 @@ condition, denial or attribution, and ROMA's own check of citations calls the pa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from roma_core.citations import verify_claim
 from roma_core.citations.lexicon import ATTRIBUTIONS, CONDITIONS, DENIALS, REPORTING
+from roma_core.citations.words import read_words
 from roma_core.languages import count_words
 from roma_core.markup.questions import Question, content_words, holds_all_codes
 from roma_core.markup.sentences import Sentence
@@ -31,12 +32,18 @@ _GOVERNING = DENIALS | CONDITIONS | ATTRIBUTIONS
 """Words that may govern what stands behind them in a sentence."""
 _LIMITING = CONDITIONS | REPORTING
 """Words that may limit what stands before them."""
-_BREAK = re.compile(r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()|(?<=\))\s+|\s+(?=(?:while|whereas|but)\s)")
-_STATES = re.compile(
-    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic)\s+states\b",
-    re.IGNORECASE,
+LACKING_LOSS = 1.0
+"""The same of a part that lacks one word of the question which its sentence has."""
+_BREAK = re.compile(
+    r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()|(?<=\))\s+|\s+(?=(?:while|whereas|but)\s)"
+    r"|\s+(?=and\s+(?:also|are|became|began|can|could|did|does|eventually|gave|had|has|have|is|later|led|made|may|must|still"
+    r"|subsequently|then|took|was|went|were|will|would)\s)"
 )
-"""States that are countries, and report nothing."""
+_STATES = re.compile(
+    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic)\s+[Ss]tates\b"
+    r"|(?<!,\s)\b[Ss]tates\b(?!\s+(?:that|how|the|an?|it|he|she|they|there|this|in|clearly|explicitly|also)\b|\s*[:“\"])"
+)
+"""States that are countries, and report nothing: nothing that is said follows."""
 _ONE_THING = re.compile(
     r"\b(?:what|which)(?:'s|\s+(?:is|was|one|the|single|main|exact|an?))*\s+(?:[\w-]+\s+)?(?:type|kind|sort|condition|step|stage"
     r"|phase|reason|requirement|feature|item|option|rule|part|topic|principle|benefit|advantage|disadvantage|risk|task"
@@ -50,8 +57,8 @@ _ONE_THING = re.compile(
 def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
     """Return the parts of a long sentence that may be quoted in its place, each as long as a short answer can be.
 
-    Each has all words of the question that the sentence has. None where the sentence is short, or where the question
-    asks for several things, which it may list.
+    Those with all words of the question that the sentence has come first; the others lack one, no name and no number.
+    None where the sentence is short, or where the question asks for several things, which it may list.
     """
     is_long = unit.is_prose and not unit.follows and count_words(unit.quote) > SHORT_WORDS
     if not is_long or _asks_more(question):
@@ -62,14 +69,32 @@ def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
         if not found[0].startswith(":"):  # what a colon announces belongs to what stands before it
             ends.append(found.start())
     ends.append(len(unit.quote))
-    asked = question.words & content_words(unit.quote)
-    parts: list[QuotableUnit] = []
+    complete: list[QuotableUnit] = []
+    lacking: list[QuotableUnit] = []
     for start in starts:
         for end in (end for end in reversed(ends) if end > start):
             text = unit.quote[start:end]
-            if LEAST_WORDS <= count_words(text) <= SHORT_WORDS and asked <= content_words(text):
-                parts.append(_cut(unit, start, end))
-    return [part for part in parts[:MOST_PARTS] if _can_stand_for(question, part, unit)]
+            marks = (start > 0) + (end < len(unit.quote))
+            if not LEAST_WORDS <= count_words(text) <= SHORT_WORDS - marks:
+                continue
+            lost = _find_lost(question, text, unit)
+            if not lost:
+                complete.append(_cut(unit, start, end))
+            elif len(lost) == 1 and not lost & _find_named(question):
+                lacking.append(_cut(unit, start, end))
+    parts = (*complete, *lacking)[:MOST_PARTS]
+    return [part for part in parts if _can_stand_for(question, part, unit)]
+
+
+def _find_lost(question: Question, text: str, unit: QuotableUnit) -> Set[str]:
+    """Return the words of a question that a sentence has and a part of it lacks."""
+    return (question.words & content_words(unit.quote)) - content_words(text)
+
+
+def _find_named(question: Question) -> set[str]:
+    """Return the words of a question that are names or numbers."""
+    named = {word for name in question.names for word in content_words(name)}
+    return named | {word for word in question.words if any(sign.isdigit() for sign in word)}
 
 
 def _can_stand_for(question: Question, part: QuotableUnit, unit: QuotableUnit) -> bool:
@@ -79,6 +104,8 @@ def _can_stand_for(question: Question, part: QuotableUnit, unit: QuotableUnit) -
     if states_asked(question, unit) and not states_asked(question, part):
         return False
     start = part.sentence.start - unit.sentence.start
+    if question.kind == "when" and any(word.date is not None for word in read_words(unit.quote[:start])):
+        return False  # "In 2014, ..." says when
     return is_honest(unit.quote, start, start + len(part.quote))
 
 
@@ -89,13 +116,16 @@ def _asks_more(question: Question) -> bool:
 
 
 def choose_part(
-    unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
+    question: Question, unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
 ) -> QuotableUnit:
     """Return the part of ``unit`` that answers best, or the unit, which scores ``whole``, where no part is as good.
 
-    A part that begins the sentence goes before another that answers hardly better.
+    A part that begins the sentence goes before another that answers hardly better, and one with all words of the
+    question before one that lacks some.
     """
     fitting = [index for index in range(len(parts)) if scores[index] >= whole - MOST_LOSS]
+    complete = [index for index in fitting if not _find_lost(question, parts[index].quote, unit)]
+    fitting = complete or [index for index in fitting if scores[index] >= whole - LACKING_LOSS]
     best = min(fitting, key=lambda i: (-scores[i] - BEGINS * (not parts[i].is_cut_before), i), default=None)
     return unit if best is None else parts[best]
 

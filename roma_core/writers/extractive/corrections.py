@@ -31,7 +31,7 @@ REPORTS: Final = re.compile(
 _CORRECTS: Final = re.compile(rf"\b(?:no longer|instead of|rather than)\b|,\s+not\b|{REPORTS.pattern}")
 """For text in small letters: to ignore the case takes twice as long, and it reads all candidates of a question."""
 _PUT_ASIDE: Final = re.compile(
-    r"(?:\bno longer|\binstead of|\brather than|,\s+not)\s+"
+    r"(?:\bno longer(?!\b[^.;]*\bthan\b)|\binstead of|\brather than|,\s+not)\s+"
     r"(?P<lead>(?:(?:an?|the|of|in|at|on|by|with|for|from|to|made)\s+)*)(?P<words>[^,.;:!?()]+)",
     re.IGNORECASE,
 )

@@ -470,16 +470,32 @@ def find_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> TableAns
 def quote_units(chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[str]:
     """Return each quote followed by its markers.
 
-    Rows of a table come under their header and caption, the words of a picture under its place. Where the document of
-    a row was not read, its header comes along if the passage of the row has it.
+    Rows of a table come under their header and caption, the words of a picture under its place, "No." and the like
+    behind the question that they answer. Where the document of a row was not read, its header comes along if the
+    passage of the row has it.
     """
     pieces: list[str] = []
-    for group in _group_units(chosen):
+    for group in _group_units(_add_questions(chosen)):
         answer = find_rows(group, sources)
         quotes = quote_rows(answer, sources) if answer is not None else _quote_group(group, sources)
         glue = "\n\n" if pieces else ""
         pieces += [join_piece(glue, quotes[0]), *quotes[1:]]
     return pieces
+
+
+def _add_questions(chosen: Sequence[QuotableUnit]) -> list[QuotableUnit]:
+    """Return the units, those that say nothing alone behind the line that asks what they answer."""
+    units: list[QuotableUnit] = []
+    for unit in chosen:
+        if unit.asked is not None and unit.needs_question:
+            start, line = unit.asked
+            place = (unit.document_place[0], start)
+            at = unit.sentence.start - (unit.document_place[1] - start)
+            asking = Sentence(start=at, end=at + len(line), kind="paragraph")
+            if all(other.document_place != place for other in units):
+                units.append(replace(unit, sentence=asking, quote=line, document_place=place, follows=()))
+        units.append(unit)
+    return units
 
 
 def _group_units(chosen: Sequence[QuotableUnit]) -> list[list[QuotableUnit]]:

@@ -230,7 +230,16 @@ def have_opposites(one: str, other: str, whether: str = "") -> bool:
     return bool(find_opposite(rest, other))
 
 
+_AMOUNTS: Final = re.compile(
+    r"\b(?:small|large|largest|smallest|high|low|highest|lowest)\s+(?:numbers?|amounts?|quantit\w+|proportions?|parts?|shares?)"
+    r"\s+of\b",
+    re.IGNORECASE,
+)
+"""Amounts by words: a large number of settlers is no kind of settlers."""
+
+
 def _find_halves(text: str) -> set[str]:
+    text = _AMOUNTS.sub(" ", text)
     return {word for word in re.findall(r"[a-z]+(?:-[a-z]+)?", text.casefold()) if word in _OPPOSITE_WORDS}
 
 

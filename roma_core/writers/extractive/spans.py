@@ -11,13 +11,15 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 import regex
 
 from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, is_covered
-from roma_core.markup.function_words import drop_function_words
+from roma_core.markup.function_words import drop_function_words, leave_out_small_words
 from roma_core.types import ScoredChunk
+from roma_core.writers.extractive.foreign_types import find_foreign_type
 from roma_core.writers.extractive.selection import choose_close_units, is_echo
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
@@ -31,6 +33,10 @@ GAP: Final = 0.2
 PASSAGE_FAVOUR: Final = 0.5
 """How far below the best a sentence may score, and what the sentences of the best passage are given."""
 
+INEXACT: Final = 0.8
+"""How much a word counts that a text has in another form or within a compound."""
+TONAL: Final = frozenset({"vi"})
+"""Languages whose accents part words, and whose words have no other forms."""
 COMPOUNDING: Final = frozenset({"de", "nl", "sv", "da", "no", "fi", "is"})
 """Languages that write compounds as one word."""
 LEAST_FIRST_PART: Final = 4
@@ -64,7 +70,8 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     units = [unit for unit in quotable_units(passages) if not is_echo(question, unit.quote)]
     if not units:
         return SpanQuotes([], 0.0)
-    shares = score_spans(question, [unit.scored_text for unit in units])
+    languages = frozenset(passage.chunk.facts.language for passage in passages)
+    shares = score_spans(question, [unit.scored_text for unit in units], languages)
     highest = max(passage.score for passage in passages)
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
@@ -74,21 +81,57 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     return SpanQuotes(choose_close_units(units, scores, GAP), shares[best])
 
 
-def score_spans(question: str, texts: Sequence[str]) -> list[float]:
+def score_spans(question: str, texts: Sequence[str], languages: AbstractSet[str] = frozenset()) -> list[float]:
     """Return the share of the question's spans that each text holds (0..1), weighted by ``ln(1 + n / df)``.
+
+    A price, a time or a number that the question asks for is one more span, held by texts that state one and share
+    another span with the question; the share of the others is halved. ``languages`` are those of the passages, whose
+    small words are left out of the question too: a few words often look like those of a neighbouring language.
 
     >>> score_spans("年假几天？", ["年假为二十天。", "午饭免费。"])[1]
     0.0
     """
-    wanted = sorted(split_spans(drop_function_words(question)))
-    held = [split_spans(text) for text in texts]
-    compounds = detect_language(question) in COMPOUNDING
-    found = [
-        {span for span in wanted if span in spans or (compounds and _is_in_compound(span, spans))} for spans in held
-    ]
-    weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in found))) for span in wanted}
+    asked = find_foreign_type(question)
+    words = drop_function_words(asked.rest if asked is not None else question, languages)
+    spoken = {detect_language(question), *languages}
+    is_tonal = bool(spoken & TONAL)
+    wanted = sorted(split_spans(words, with_accents=is_tonal))
+    held = [split_spans(leave_out_small_words(text, languages), with_accents=is_tonal) for text in texts]
+    found = [{span: 1.0 for span in wanted if span in spans} for spans in held]
+    if not is_tonal:
+        whole_words = {_drop_ending(stem): stem for stem in _list_stems(words)} if spoken & COMPOUNDING else {}
+        for text, spans, shared in zip(texts, held, found, strict=True):
+            stems = _list_stems(text) if whole_words else set()
+            for span in set(wanted) - set(shared):
+                is_part = bool(whole_words) and (
+                    _is_in_compound(span, spans) or _is_compound_of(whole_words.get(span, ""), stems)
+                )
+                if is_part or _is_derived(span, spans):
+                    shared[span] = INEXACT
+    weights = {span: _weigh(sum(span in spans for spans in found), len(texts)) for span in wanted}
+    sums = [math.fsum(weights[span] * degree for span, degree in shared.items()) for shared in found]
     whole = math.fsum(weights.values()) or 1.0
-    return [math.fsum(weight for span, weight in weights.items() if span in spans) / whole for spans in found]
+    if asked is None:
+        return [share / whole for share in sums]
+    stating = [share > 0 and asked.is_stated(text) for share, text in zip(sums, texts, strict=True)]
+    value = _weigh(sum(stating), len(texts))
+    return [
+        (share + value) / (whole + value) if states else share / (whole + value) / 2
+        for share, states in zip(sums, stating, strict=True)
+    ]
+
+
+def _weigh(holders: int, texts: int) -> float:
+    return math.log1p(texts / max(1, holders))
+
+
+def _is_derived(span: str, spans: AbstractSet[str]) -> bool:
+    """Return whether a text has a longer word that begins with a span: "annuler" in "annulation".
+
+    >>> _is_derived("annu", {"annulat"}), _is_derived("ab", {"abfall"})
+    (True, False)
+    """
+    return len(span) >= _WHOLE and any(other.startswith(span) for other in spans)
 
 
 def _is_in_compound(span: str, spans: AbstractSet[str]) -> bool:
@@ -108,13 +151,45 @@ def _is_in_compound(span: str, spans: AbstractSet[str]) -> bool:
     return False
 
 
-def split_spans(text: str) -> set[str]:
+_ENDINGS: Final = regex.compile(r"(?:ung(?:en)?|[hk]eit(?:en)?|ern|en|er|es|em|e|n|s)$")
+LEAST_COMMON_PART: Final = 7
+"""Letters of the last part, with a letter that joins it, by which two compounds are about one thing."""
+
+
+def _list_stems(text: str) -> set[str]:
+    """Return the words of a text without the commonest endings, those of some length."""
+    words = _WORD.findall(fold_accents(text.casefold()))
+    stems = (_ENDINGS.sub("", word) if len(word) > LEAST_LAST_PART else word for word in words)
+    return {stem for stem in stems if len(stem) >= LEAST_LAST_PART}
+
+
+def _is_compound_of(stem: str, stems: AbstractSet[str]) -> bool:
+    """Return whether a word ends a compound of a text, or two compounds end alike.
+
+    >>> _is_compound_of("rezept", {"folgerezept"}), _is_compound_of("mitgliedsbeitrag", {"jahresbeitrag"})
+    (True, True)
+    """
+    if len(stem) < LEAST_LAST_PART:
+        return False
+    for other in stems:
+        pairs = zip(reversed(stem), reversed(other), strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        rests = sorted((len(stem) - common, len(other) - common))
+        is_last = common >= LEAST_LAST_PART and rests[0] == 0 and (rests[1] == 0 or rests[1] >= LEAST_BEFORE)
+        if is_last or (common >= LEAST_COMMON_PART and rests[0] >= LEAST_BEFORE):
+            return True
+    return False
+
+
+def split_spans(text: str, *, with_accents: bool = False) -> set[str]:
     """Return words without their last letters, and in scripts without spaces neighbours: two signs, or four letters.
+
+    Latin letters lose their accents, which people leave out when they type, unless ``with_accents`` keeps them.
 
     >>> sorted(split_spans("Urlaubstagen ab 年假为"))
     ['ab', 'urlaubsta', '假为', '年假']
     """
-    folded = unicodedata.normalize("NFC", text.casefold())
+    folded = unicodedata.normalize("NFC", text.casefold()) if with_accents else fold_accents(text.casefold())
     spans = {_drop_ending(word) for word in _WORD.findall(UNSPACED.sub(" ", folded))}
     for run in UNSPACED.findall(folded):
         for letters in UNSPACED_ALPHABETS.findall(run):
@@ -122,6 +197,18 @@ def split_spans(text: str) -> set[str]:
         for signs in UNSPACED_ALPHABETS.split(run):
             spans.update(_list_neighbours(signs, 2))
     return spans
+
+
+_ACCENTED: Final = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
+
+
+def fold_accents(text: str) -> str:
+    """Return a text with the letters of the Latin script without their accents, in NFC.
+
+    >>> fold_accents("sábado über Ελλάδα")
+    'sabado uber Ελλάδα'
+    """
+    return unicodedata.normalize("NFC", _ACCENTED.sub("", unicodedata.normalize("NFD", text)))
 
 
 def find_least_share(question: str) -> float:

@@ -25,6 +25,9 @@ LONG_WORDS = 10
 """From here on a sentence says something even if what it announces is in another passage."""
 MOST_LINES, MOST_WORDS = 8, 40
 """How much of a list, a table or code is quoted with the sentence that announces it."""
+MOST_TERSE_WORDS, MOST_YES_WORDS = 2, 6
+"""Words of an answer, and of one that says yes or no, up to which its question is quoted with it."""
+_YES_OR_NO = re.compile(r"\W*(?:yes|no|ja|nein|oui|non|sí|si|nee|sim|não)\b", re.IGNORECASE)
 _OPEN = (":", "：")
 _LINES: frozenset[BlockKind] = frozenset({"list", "code", "table"})
 _PROSE: frozenset[BlockKind] = frozenset({"paragraph", "quote"})
@@ -54,6 +57,8 @@ class QuotableUnit:
     """True for a part of a sentence that does not begin it."""
     is_cut_after: bool = False
     """True for a part of a sentence that does not end it."""
+    asked: tuple[int, str] | None = None
+    """Place in its document and words of the line before it that asks what it answers."""
     copies: tuple[int, ...] = ()
     """Numbers of further passages that say the same in nearly the same words."""
 
@@ -75,6 +80,13 @@ class QuotableUnit:
         """The words that it is quoted for: its own, the lines that it announces, and the question that it answers."""
         asked = [self.surroundings[2]] if _asks(self.surroundings[2]) else []
         return "\n".join((*asked, self.quote, *(line.quote for line in self.follows)))
+
+    @property
+    def needs_question(self) -> bool:
+        """True for "No." and the like, which say something only behind the question that they answer."""
+        words = count_words(self.quote)
+        is_short = words <= MOST_TERSE_WORDS or (words <= MOST_YES_WORDS and _YES_OR_NO.match(self.quote) is not None)
+        return self.asked is not None and is_short
 
     @property
     def announces_list(self) -> bool:
@@ -133,6 +145,7 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
     heading = chunk.headings[-1] if chunk.headings else ""
     subject = _subject(chunk)
     lead = header = ""
+    lead_start = 0
     before: BlockKind | None = None
     for unit in _split_fields(chunk.text, split_sentences(chunk.text)):
         quote = unit.of(chunk.text)
@@ -152,8 +165,12 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
                 surroundings=(subject, heading, lead if unit.kind in _LINES or _asks(lead) else "", header),
                 document_place=(chunk.document_id, chunk.start + unit.start),
                 is_header=quote == header,
+                asked=(lead_start, lead) if _asks(lead) else None,
             )
-            lead = quote if quote.endswith(_OPEN) or _asks(quote) else "" if unit.kind in _PROSE else lead
+            if quote.endswith(_OPEN) or _asks(quote):
+                lead, lead_start = quote, chunk.start + unit.start
+            elif unit.kind in _PROSE:
+                lead = ""
 
 
 _FIELD = re.compile(r"[ \t]*[^\W\d][\w .()/-]{0,40}:[ \t]+\S[^\n]*")

@@ -121,7 +121,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "36"
+VERSION = "37"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -619,7 +619,7 @@ class ExtractiveWriter:
         whole, *scores = await reading.pairs.of(
             reading.ranked, [chosen[0].scored_text, *(part.scored_text for part in parts)]
         )
-        return [choose_part(chosen[0], whole, parts, scores)]
+        return [choose_part(reading.question, chosen[0], whole, parts, scores)]
 
     async def _give_table(
         self, reading: _Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str

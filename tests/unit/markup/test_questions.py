@@ -50,6 +50,9 @@ from roma_core.markup.questions import (
         ("title:policy trains*", "keywords"),
         ("Why is the sky blue?", "open"),
         ("How do I reset the badge?", "open"),
+        ("When the mill burnt, who put the fire out?", "who"),
+        ("When Iqbal wrote of unity, what did he want to end?", "table_lookup"),
+        ("When did the mill burn, in which year?", "when"),
     ],
 )
 def test_the_kind_of_a_question_is_read_by_rules(question: str, kind: str) -> None:

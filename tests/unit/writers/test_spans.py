@@ -123,3 +123,49 @@ async def test_an_english_passage_behind_a_foreign_one_answers_an_english_questi
     quoted = await ask("Who is the head of sales?", HANDBOOKS["German"][1], "Mia Holt is the head of sales.")
     assert "".join(quoted.pieces) == "Mia Holt is the head of sales. [2]"
     assert "not measured" not in quoted.remark
+
+
+FAQ = (
+    "**¿Se admiten perros?**\nNo.\n\n**¿Cuánto cuesta la matrícula?**\n40 euros, una sola vez.\n\n"
+    "**¿Hay taquillas para la ropa?**\nSí. Traiga su propio candado."
+)
+
+
+async def test_a_word_is_quoted_behind_the_question_that_it_answers() -> None:
+    answer = "".join((await ask("¿Puedo entrar con perros?", FAQ)).pieces)
+    assert answer == "**¿Se admiten perros?** [1] No. [1]"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answer"),
+    [
+        (
+            "Was kostet der Eintritt?",
+            "Vor dem Eintritt in das Becken ist zu duschen. Der Eintritt am Abend: 4 Euro für alle.",
+            "Der Eintritt am Abend: 4 Euro",
+        ),
+        (
+            "Wie hoch ist der Mitgliedsbeitrag?",
+            "Jedes Mitglied hat eine Stimme. Der Jahresbeitrag beträgt 48 Euro.",
+            "Der Jahresbeitrag beträgt 48 Euro.",
+        ),
+        (
+            "puis-je annuler ?",
+            "Le chien est accepté au gîte. Annulation gratuite jusqu'à trente jours avant la date.",
+            "Annulation gratuite",
+        ),
+        (
+            "a que hora puedo entrar el sabado",
+            "Entre las doce y las ocho no se circula. Los sábados la entrada es a partir de las 14:00.",
+            "Los sábados la entrada es a partir de las 14:00.",
+        ),
+    ],
+    ids=["price", "compounds that end alike", "derived word", "no accents"],
+)
+async def test_the_sentence_with_the_value_that_is_asked_answers(question: str, text: str, answer: str) -> None:
+    assert answer in "".join((await ask(question, text)).pieces).split(" [1]")[0]
+
+
+async def test_a_number_that_no_sentence_states_is_refused() -> None:
+    refused = await ask("Wie hoch ist die Miete?", "Bei Verlust zahlt der Mieter die Schlösser. Die Haustür ist zu.")
+    assert refused.pieces[0] == I_DONT_KNOW

@@ -53,6 +53,8 @@ def test_other_questions_ask_for_no_certain_kind(question: str) -> None:
         ("Which firm laid the pipes?", "The pipes were laid by Ostrom.", "The pipes are of clay and 40 years old."),
         ("Which firm makes the pipes?", "Since March Ostrom makes them.", "Since March some dealers sell pipes."),
         ("Which firm makes the pipes?", "On Monday the Ostrom works began.", "On Monday some work began."),
+        ("What are the stages called?", "These stages were called expansions.", "These stages were long."),
+        ("What is the bird called?", "It is known as the heron.", "It is called in spring by the warden."),
         ("Which boat won the race?", "First came the Heron.", "Forty boats start at 13 hours."),
         ("When does the valve open?", "The valve opens at nine.", "The valve opens at six bar."),
         ("When does the shop open?", "It is open from nine to five.", "It is open to nine dealers."),
@@ -73,6 +75,12 @@ def test_a_text_states_the_thing_or_lacks_it(question: str, stated: str, missing
     assert asked is not None
     assert states_thing(asked, stated)
     assert not states_thing(asked, missing)
+
+
+def test_a_clause_before_a_question_asks_for_nothing() -> None:
+    asked = find_asked_thing("When the mill burnt, who put the fire out?")
+    assert asked is not None and asked.kind == "person"
+    assert find_asked_thing("When dating rocks, what is the date applied to?") is None
 
 
 def test_a_name_of_the_question_is_no_answer_to_it() -> None:

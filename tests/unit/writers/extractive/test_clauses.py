@@ -142,3 +142,51 @@ def test_states_that_are_countries_report_nothing() -> None:
 )
 def test_a_report_or_condition_behind_a_part_is_not_left_out(sentence: str, part: str) -> None:
     assert not is_honest(sentence, 0, len(part))
+
+
+ZEOLITE = (
+    "The other method of producing the gas for the divers of the harbour involves passing a stream of clean, dry air "
+    "through one bed of a pair of sieves of the kind that is sold for boats, which absorbs the nitrogen of the air and "
+    "delivers a stream that is pure."
+)
+
+
+@pytest.mark.parametrize(("loss", "is_cut"), [(-0.5, True), (-1.5, False)])
+async def test_a_part_may_lack_a_word_of_the_question_where_it_answers_hardly_worse(loss: float, is_cut: bool) -> None:
+    question = "While producing oxygen, what do the sieves absorb from the air?"
+    answer = await quote(question, ZEOLITE, {"nitrogen": 9.0, "delivers": 0.1, "producing": -loss})
+    assert answer.startswith("… dry air through") == is_cut
+    assert "nitrogen" in answer
+
+
+async def test_a_question_for_a_time_keeps_the_date_before_a_part() -> None:
+    text = (
+        "In 2014, the economists of the rating agency of the eastern states concluded that the gap between the richest "
+        "of its citizens and all the rest of the nation had slowed its recovery from the flood and made it prone to "
+        "cycles, which hurt it."
+    )
+    answer = await quote("When did the agency conclude that?", text, {"economists": 9.0, "2014": -1.0})
+    assert answer.startswith("In 2014, the economists")
+
+
+async def test_the_marks_of_a_cut_count_as_words() -> None:
+    words = " ".join(["old"] * 33)
+    text = f"In the spring of the year, the guild of tanners built the {words} hall, of course, for the fairs there."
+    answer = await quote("Who built the hall?", text, {"tanners": 9.0, "spring": -3.0})
+    assert len(answer.replace("[1]", "").split()) <= 40 or answer.startswith("In the spring")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part", "honest"),
+    [
+        (
+            "Problems are rarer in the 50 states with equal pay, they found.",
+            "Problems are rarer in the 50 states",
+            True,
+        ),
+        ("It pays well, the report states, in the north.", "It pays well", False),
+        ("It pays well, states the report.", "It pays well", False),
+    ],
+)
+def test_states_that_report_and_states_that_are_countries(sentence: str, part: str, honest: bool) -> None:
+    assert is_honest(sentence, 0, len(part)) == honest

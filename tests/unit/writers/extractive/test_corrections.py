@@ -167,6 +167,7 @@ async def test_a_row_is_corrected_by_a_sentence() -> None:
         ("Frogs are counted, not estimated.", ""),
         ("It is no longer of the kind that anybody would ever want to buy.", ""),
         ("It is of oak.", ""),
+        ("Guests stay no longer on average than members.", ""),
     ],
 )
 def test_what_a_sentence_puts_aside(text: str, denied: str) -> None:

@@ -59,6 +59,7 @@ def test_the_opposite_half_does_not_fit() -> None:
     assert find_opposite("What is the outer diameter?", "The inner diameter is 40 mm.") == "outer"
     assert find_opposite("What is the outer diameter?", "Inner and outer diameter are 40 and 44 mm.") == ""
     assert find_opposite("What is the diameter?", "The inner diameter is 40 mm.") == ""
+    assert find_opposite("Where did a large number of settlers go?", "Small numbers of settlers went to Algiers.") == ""
 
 
 def test_statements_on_other_scopes_can_both_be_true() -> None:
