@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
+BOX = "font-family:system-ui,sans-serif;max-width:72rem;line-height:1.45"
 PAGE = "body{font-family:system-ui,sans-serif;margin:1.5rem auto;padding:0 1.5rem;max-width:72rem}h1{font-size:1.5rem}"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
 _MARKUP = re.compile(r"[\\`*_\[\]|#~]")
@@ -85,10 +85,13 @@ def paragraph(text: str) -> Html:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
-    """A table; its cells go through ``cell``."""
+    """A table; its cells go through ``cell``. One that is too wide scrolls by itself, not the page."""
     head = "".join(f'<th style="{CELL}">{escape(c)}</th>' for c in columns)
     body = "".join("<tr>" + "".join(f'<td style="{CELL}">{cell(v)}</td>' for v in row) + "</tr>" for row in rows)
-    return Html(f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    return Html(
+        f'<div style="overflow-x:auto"><table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def escape_markdown(text: object) -> str:

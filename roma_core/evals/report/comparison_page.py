@@ -174,17 +174,16 @@ def _colour(decision: Decision) -> str:
 
 def _measure_table(measures: Sequence[MeasureComparison]) -> display.Html:
     columns = (
-        "Measure", "Role", "A", "B", "B - A", "Interval", "p", "B is", "Detectable", "Won/lost/tied",
-        "Only A/only B/neither", "Clusters (effective)",
+        "Measure", "A", "B", "B - A", "Interval", "p", "B is", "Detectable", "Won/ lost/ tied",
+        "Only A/ only B/ neither", "Clusters (effective)",
     )  # fmt: skip
     rows = [
         (
-            m.measure,
-            m.role,
+            m.measure if m.role == "secondary" else f"{m.measure} ({m.role})",
             m.a,
             m.b,
             m.difference.mean,
-            m.shown_interval,
+            display.Html(f'<span style="white-space:nowrap">{escape(m.shown_interval)}</span>'),
             m.adjusted_p,
             m.decision.value + (f": {m.remark}" if m.remark else ""),
             m.shown_detectable,
