@@ -35,7 +35,7 @@ QUANTIFIERS = frozenset(
     "largely partly entirely completely fully almost nearly approximately about around roughly circa exactly precisely "
     "over under below above up everyone everybody nobody anyone primarily predominantly frequently chiefly "
     "numerous various certain".split()
-) | {"at least", "at most", "more than", "less than"}
+) | {"at least", "at most", "more than", "less than", "just over"}
 APPROXIMATIONS = frozenset("approximately about around roughly circa nearly almost some ca approx".split())
 CONDITIONS = frozenset(
     "if unless until till except excluding provided providing assuming whether only lest barring save without "
@@ -96,7 +96,7 @@ sent sent, spend spent spent, hold held held, keep kept kept, find found found, 
 brought, catch caught caught, think thought thought, tell told told, burn burnt burnt, strike struck struck, shoot shot
 shot, bear bore born, stand stood stood, feed fed fed, hear heard heard, fly flew flown, ride rode ridden, bite bit
 bitten, swear swore sworn, tear tore torn, freeze froze frozen, hang hung hung, dig dug dug, overthrow overthrew
-overthrown
+overthrown, lend lent lent, die died died
 """
 _FORMS = [tuple(forms.split()) for forms in _IRREGULAR.replace("\n", " ").split(",")]
 IRREGULAR_PASTS: frozenset[str] = frozenset(past for _, past, _ in _FORMS)
@@ -234,7 +234,8 @@ replied, say state, said stated, says states, try attempt, tried attempted, trie
 quickly rapidly, often frequently, usually generally, important essential, however but, although though, while whereas,
 besides in_addition, almost nearly, under below, over above, works functions, work function, plans intends, planned
 intended, chose selected, choose select, chooses selects, allow permit, allows permits, allowed permitted, forbid
-prohibit, forbids prohibits, forbidden prohibited banned, keep retain, keeps retains, kept retained, provide supply,
+prohibit, forbids prohibits, forbidden prohibited banned not_allowed not_permitted, keep retain, keeps retains, kept
+retained, provide supply,
 provides supplies, provided supplied, contain hold, contains holds, contained held, gave provided, consists_of
 comprises, consist_of comprise, around about, likely probably, seems appears, seem appear, seemed appeared, believed
 thought, possibly may_has might_has could_has, may might, has gets receives comes_with is_entitled_to includes features
@@ -245,7 +246,8 @@ located_in in, is_located_in is_in is_situated_in lies_in, operates runs, operat
 climbed, fell decreased dropped declined, reported announced, issued given, called named, called known_as, is_called
 is_named is_known_as, denotes is means, remains is, remained was, if when, in during, kept stored, keeps stores,
 photography taking_photos, free free_of_charge gratis, costs is_priced_at, finished completed, finishes completes,
-people persons, works_as is, at_no_charge for_free free_of_charge, whether if, begins opens, quit resigned stepped_down,
+people persons, works_as is, at_no_charge for_free free_of_charge, whether if, provided_that if as_long_as
+on_condition_that, begins opens, quit resigned stepped_down,
 died passed_away, dies passes_away, got obtained
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
@@ -262,7 +264,7 @@ STOP = frozenset(
     "other our ours out over own same she should so some such than that the their theirs them themselves then there "
     "these they this those through to too under until up upon very was we were what when where which while who whom "
     "whose why will with would you your yours s".split()
-) | {"at least", "at most", "more than", "less than", "almost", "per"}
+) | {"at least", "at most", "more than", "less than", "just over", "almost", "per"}
 """Words that say nothing by themselves: they count for no coverage."""
 
 SAME_WORD: dict[str, str] = {

@@ -306,6 +306,7 @@ _WITHIN: dict[str, tuple[Decimal, Decimal]] = {
     "less than": (1 - _CLOSE, Decimal(1)),
     "at most": (1 - _CLOSE, Decimal(1)),
     "almost": (1 - _NEAR, Decimal(1)),
+    "just over": (Decimal(1), 1 + _NEAR),
     "about": (1 - _ROUND, 1 + _ROUND),
 }
 """Share of the claimed value that the true one may be: "more than 40" is true of 4,000 as well, but says little."""

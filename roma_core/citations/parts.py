@@ -11,7 +11,15 @@ from dataclasses import replace
 from itertools import pairwise
 
 from roma_core.citations.lexicon import ADVERBS, AUXILIARIES, DENIALS, DETERMINERS, MODALS, PREPOSITIONS, PRONOUNS
-from roma_core.citations.statements import Words, find_verb, is_past_form, is_verb_at, make_word
+from roma_core.citations.statements import (
+    THIRD_PERSON,
+    Words,
+    find_verb,
+    in_form,
+    is_past_form,
+    is_verb_at,
+    make_word,
+)
 from roma_core.citations.words import ClaimWord
 
 _SELVES = frozenset(
@@ -101,6 +109,7 @@ def has_anaphor(words: Sequence[ClaimWord]) -> bool:
 
 def split_claim(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
     """Yield the ways to take a claim of one subject apart into statements that say together what it says."""
+    yield from _at_both(words)
     yield from _at_subjects(words)
     yield from _at_predicates(words)
     yield from _at_apposition(words)
@@ -145,6 +154,44 @@ def _at_predicates(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
             yield [list(words[:index]), [*subject, first, *rest]]
             if is_past_form(second):
                 yield [list(words[:index]), [*subject, *rest]]
+
+
+def _at_both(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
+    """Take "both A and B V" and "neither A nor B Vs" apart: A V, and B V; A does not V, and B does not V."""
+    place = next((i for i, word in enumerate(words[:-4]) if word.key in _PAIRING), None)
+    if place is None:
+        return
+    joint = next((i for i in range(place + 2, len(words) - 1) if words[i].key == _PAIRING[words[place].key]), 0)
+    if not joint:
+        return
+    first, head = list(words[place + 1 : joint]), list(words[:place])
+    denies = words[place].key == "neither"
+    if head and not denies:  # "sold in both A and B"
+        yield [[*head, *first], [*head, *words[joint + 1 :]]]
+    for end in range(joint + 2, min(len(words), joint + 7)):
+        if head or words[end].key in DETERMINERS | PREPOSITIONS or words[end].is_number:
+            continue
+        second, predicate = list(words[joint + 1 : end]), list(words[end:])
+        if denies:
+            predicate = _denied(predicate)
+        elif predicate[0].key not in AUXILIARIES and not is_past_form(predicate[0]):
+            predicate[0] = in_form(predicate[0], THIRD_PERSON)
+        yield [[*first, *predicate], [*second, *predicate]]
+        if len(first) > 1 and first[0].key == "the" and len(second) > 2 and second[0].key == "the":
+            yield [[*first, second[-1], *predicate], [*second, *predicate]]  # "the first and the second draft"
+
+
+_PAIRING = {"both": "and", "neither": "nor"}
+
+
+def _denied(predicate: Words) -> Words:
+    """Return "is not open" for "is open" and "does not run" for "runs"."""
+    verb = predicate[0]
+    denial = make_word("not", verb)
+    if verb.key in AUXILIARIES - {"has"}:
+        return [verb, denial, *predicate[1:]]
+    did = "did" if is_past_form(verb) else "does"
+    return [make_word(did, verb), denial, in_form(verb, THIRD_PERSON), *predicate[1:]]
 
 
 def _at_subjects(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from roma_core.citations.lexicon import PREPOSITIONS
+from roma_core.citations.lexicon import PREPOSITIONS, WEEKDAYS
 from roma_core.citations.numbers import FRACTION_WORDS, Quantity
 from roma_core.citations.words import ClaimWord, WordKind, replace_runs
 
@@ -21,7 +21,9 @@ _BOUND_PHRASES = {
     "more than": "more than,greater than,over,above,in excess of,upwards of,upward of",
     "less than": "less than,fewer than,under,below",
     "about": "about,around,approximately,roughly,circa,some,more or less",
-    "almost": "nearly,almost,close to,just under,just below",
+    "almost": "nearly,almost,close to,just under,just below,a little under,slightly under,a little less than,"
+    "slightly less than,not quite",
+    "just over": "just over,just above,a little over,slightly over,a little more than,slightly more than",
 }
 BOUNDS: dict[tuple[str, ...], str] = {
     tuple(spelling.split()): bound for bound, spellings in _BOUND_PHRASES.items() for spelling in spellings.split(",")
@@ -39,6 +41,16 @@ _MUST = {("has", "to"), ("is", "required", "to"), ("need", "to"), ("needs", "to"
 _LIMITS = {("not", "exceed"), ("capped", "at"), ("limited", "to")}
 """Words before a number that is the highest: "must not exceed 5", "is capped at 5"."""
 _RATES = frozenset("second minute hour day night week month quarter year head person piece".split())
+_INTERVALS = {
+    "hourly": "1 hour", "daily": "1 day", "weekly": "1 week", "fortnightly": "2 week", "monthly": "1 month",
+    "quarterly": "3 month", "yearly": "1 year", "annually": "1 year", "biannually": "6 month",
+}  # fmt: skip
+"""How long it takes until what comes "weekly" comes again."""
+_PERIODS = frozenset("hour day week month quarter year".split())
+_SINGLE_BEFORE = BOUND_NAMES | frozenset(
+    "in under over about around nearly almost within than just lasts lasted takes took for".split()
+)
+_SINGLES = frozenset("minute hour day week month year".split())
 _FREQUENT = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}
 _TIMES_OVER = {"twice": 2, "thrice": 3}
 _OPERATORS = frozenset({"=", "==", "!=", "≠", "<=", ">=", "+", "+=", "-=", "*=", "/="})
@@ -64,6 +76,7 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _between_at,
         _year_at,
         _initial_at,
+        _single_at,
         _except_at,
         _no_longer_at,
         _time_at,
@@ -71,6 +84,8 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _share_at,
         _multiple_at,
         _rate_at,
+        _interval_at,
+        _weekday_at,
         _minus_at,
         _bound_at,
         _limit_at,
@@ -223,6 +238,62 @@ def _rate_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWor
         per = ClaimWord("/", "per", "per", word.start, word.start, word.gap)
         return 1, [per, replace(word, gap=" ")]
     return None
+
+
+def _interval_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "every week", "weekly" and "once a week" as one interval, and "four times a year" as every three months."""
+    word = words[index]
+    following = words[index + 1] if index + 1 < len(words) else None
+    if word.key in _INTERVALS and not word.is_name and not (index and words[index - 1].key == "per"):
+        return 1, [_interval([word], *_INTERVALS[word.key].split())]
+    if following is None or following.gap.strip():
+        return None
+    if word.key in {"every", "each"} and following.quantity is not None and word.key == "every":
+        span = following.quantity
+        if span.unit in _PERIODS and span.value == span.value.to_integral_value():
+            return 2, [_interval(words[index : index + 2], str(int(span.value)), span.unit)]
+    if word.key in {"every", "each"} and following.key in _PERIODS:
+        return 2, [_interval(words[index : index + 2], "1", following.key)]
+    is_once = word.key in {"once", "times:1"} and following.key in {"a", "per", "every", "each"}
+    if is_once and index + 2 < len(words) and words[index + 2].key in _PERIODS:
+        return 3, [_interval(words[index : index + 3], "1", words[index + 2].key)]
+    is_yearly = _keys(words, index + 1, 2) in {("per", "year"), ("a", "year")}
+    count = int(word.key[6:]) if re.fullmatch(r"times:\d+", word.key) else 0
+    if is_yearly and count and 12 % count == 0:
+        return 3, [_interval(words[index : index + 3], str(12 // count), "month")]
+    return None
+
+
+def _interval(words: Sequence[ClaimWord], count: str, unit: str) -> ClaimWord:
+    number, unit = (3 * int(count), "month") if unit == "quarter" else (int(count), unit)
+    number, unit = (number // 12, "year") if unit == "month" and number % 12 == 0 else (number, unit)
+    return _merge(words, f"every:{number}:{unit}", number=True)
+
+
+def _weekday_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "on Mondays", "each Monday" and "weekly on Monday" as "every Monday"."""
+    size = 1 if words[index].key in {"every", "each", "on"} else 2 if words[index].key == "every:1:week" else 0
+    on = words[index + 1] if size == 2 and index + 1 < len(words) else words[index]
+    day = words[index + size] if size and index + size < len(words) else None
+    if day is None or day.gap.strip() or day.key.removesuffix("s") not in WEEKDAYS:
+        return None
+    if on.key == "on" and size == 1 and not day.key.endswith("s"):
+        return None
+    if size == 2 and on.key not in {"on", "every"}:
+        return None
+    name = day.key.removesuffix("s")
+    return size + 1, [_merge(words[index : index + size], "every"), replace(day, key=name, stem=name)]
+
+
+def _single_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read the "an hour" of "just under an hour" as one hour."""
+    is_single = words[index].key in {"a", "an"} and index and words[index - 1].key in _SINGLE_BEFORE
+    if not is_single or index + 1 >= len(words) or words[index + 1].key not in _SINGLES:
+        return None
+    if any(word.is_number for word in words[max(0, index - 2) : index]):
+        return None
+    one = Quantity(Decimal(1), words[index + 1].key)
+    return 2, [_merge(words[index : index + 2], one.key, one)]
 
 
 def _is_rate_at(words: Sequence[ClaimWord], index: int) -> bool:

@@ -17,6 +17,8 @@ from itertools import pairwise
 
 from roma_core.citations.align import Alignment, Edit, align, copied_share, find_run
 from roma_core.citations.codes import CODE_PREFIX, join_codes, with_codes
+from roma_core.citations.computed import compute_statements
+from roma_core.citations.conclusions import conclude_list, draw_conclusions, turn_nominal
 from roma_core.citations.cuts import (
     LEXICA,
     PARTING,
@@ -49,6 +51,7 @@ from roma_core.citations.parts import has_anaphor, is_broken_off, remove_frame, 
 from roma_core.citations.phrases import BOUND_NAMES, read_phrases
 from roma_core.citations.quotations import is_title, unproven_quotation
 from roma_core.citations.reasons import Reason, ReasonKind
+from roma_core.citations.records import read_record_claim
 from roma_core.citations.rows import RowVerdict, read_row_claim
 from roma_core.citations.statements import (
     AUTHORS,
@@ -265,6 +268,11 @@ class _SourceWords:
         """Return the stems of the content words of the passage."""
         return frozenset(_stems_of(self.words))
 
+    @functools.cached_property
+    def sentences(self) -> tuple[Sequence[ClaimWord], ...]:
+        """Return the words of each sentence of the passage."""
+        return tuple(self.words[unit.first : unit.last] for unit in self.units)
+
     def statements(self, unit: _Unit, claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         """Yield the simple statements of a sentence, also told of its speaker in the words of the claim."""
         words = self.unit_words(unit, claim)
@@ -273,8 +281,10 @@ class _SourceWords:
             made += [entry, *read_statements(entry, self.heading_above(unit))]
         if intro := self._intro_of(unit):
             made.append([*intro, replace(words[0], gap=" "), *words[1:]])
+        made += conclude_list(*self._list_of(unit))
         for statement in made:
             yield statement
+            yield from draw_conclusions(statement)
             if has_first_person(statement):
                 yield from self._told_of_speaker(statement, claim)
 
@@ -296,6 +306,30 @@ class _SourceWords:
             if other.sentence.kind != unit.sentence.kind or unit.sentence.kind == "paragraph":
                 return ()
         return ()
+
+    def _list_of(self, unit: _Unit) -> tuple[Sequence[ClaimWord], list[Sequence[ClaimWord]]]:
+        """Return the words before a list and its items, where a unit is the one or one of the others."""
+        words = self.words[unit.first : unit.last]
+        colon = next((index for index in range(1, min(7, len(words))) if ":" in words[index].gap), 0)
+        if colon:
+            borders = [colon, *(i for i in range(colon + 1, len(words)) if "," in words[i].gap), len(words)]
+            return words[:colon], [words[begin:end] for begin, end in pairwise(borders)]
+        place = self.units.index(unit)
+        while place >= 0 and not self._ends_open(self.units[place]):
+            if self.units[place].sentence.kind != "list":
+                return (), []
+            place -= 1
+        if place < 0:
+            return (), []
+        items: list[Sequence[ClaimWord]] = []
+        for other in self.units[place + 1 :]:
+            if other.sentence.kind != "list":
+                break
+            items.append(self.words[other.first : other.last])
+        return self.words[self.units[place].first : self.units[place].last], items
+
+    def _ends_open(self, unit: _Unit) -> bool:
+        return self.passage[unit.sentence.start : unit.sentence.end].rstrip().endswith(":")
 
     def _told_of_speaker(self, statement: Sequence[ClaimWord], claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         known = {word.stem for word in self.speaker}
@@ -496,6 +530,8 @@ def _read(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment:
         return turned
     if stated := _stated(wanted, source):
         return stated
+    if recorded := _recorded(wanted, source):
+        return recorded
     if verbatim is not None:
         return verbatim
     return best or _BestAlignment(None, (Reason("coverage"),), 0.0)
@@ -530,6 +566,14 @@ def _stated(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment
             start, end = min(start for start, _ in spans), max(end for _, end in spans)
             return _BestAlignment((start, end), (), 1.0)
     return None
+
+
+def _recorded(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment | None:
+    """Return the reading of a claim as "Label: value" entries of the passage; None where they say something else."""
+    if ":" not in source.passage or not (framed := remove_frame(wanted)):
+        return None
+    span = read_record_claim(bind_numbers(framed, source.words), source.words, source.topic)
+    return _BestAlignment(span, (), 1.0) if span else None
 
 
 def _opinions(claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
@@ -569,6 +613,7 @@ def _prove(
     if not splits:
         return None
     ways = [(parts, False) for parts in split_claim(claim)] + [(parts, True) for parts in split_clauses(claim)]
+    ways += [(parts, False) for parts in compute_statements(claim, source.sentences)]
     for parts, is_joint in ways:
         spans: list[tuple[int, int]] = []
         for part in parts:
@@ -626,7 +671,7 @@ def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 
 _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
-    turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only,
+    turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
 )  # fmt: skip
 
 
@@ -715,7 +760,8 @@ def _is_parted(word: ClaimWord) -> bool:
 
 
 def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) -> _BestAlignment:
-    return _align_with(wanted, source.unit_words(unit, wanted), unit, source)
+    present = source.unit_words(unit, wanted)
+    return _align_with(match_forms(wanted, present), present, unit, source)
 
 
 def _align_with(
