@@ -23,6 +23,7 @@ from roma_core.citations.lexicon import (
     LIMITING_PHRASES,
     NAMING_VERBS,
     NEGATIONS,
+    PREPOSITIONS,
     QUANTIFIERS,
     RELATIVES,
     REPORTING,
@@ -105,12 +106,19 @@ def find_left_out(
         ends = bool(set(following.gap) & PARTING) or clause[-1].key in COORDINATORS
         if begins and ends:
             return _clause_reasons(clause, before)
-    if words[-1].key in COORDINATORS and len(words) > 2:
+    if words[-1].key in COORDINATORS and len(words) > 2 and not _joins_inside_clause(words):
         return _clause_reasons(words, before)
     is_phrase = words[0].key in _PHRASES and len(words) <= 6 and not {"but", "and"} & set(keys)
     if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
         return _clause_reasons(words, before) or _decisive(words) or _object_cut(words, previous, before)
     return _decisive(words) or [Reason("left out", source=text_of(words))]
+
+
+def _joins_inside_clause(words: Sequence[ClaimWord]) -> bool:
+    """Return whether the "and" at the end is one of a clause between: "mid May, with breaks in April and"."""
+    if set(words[-1].gap) & PARTING:
+        return False
+    return any(set(word.gap) & PARTING and word.key in PREPOSITIONS for word in words[1:])
 
 
 def _shifts(

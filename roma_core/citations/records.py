@@ -120,7 +120,9 @@ def read_record_claim(
     return None
 
 
-def _read_tokens(claim: Sequence[ClaimWord], record: Sequence[LabelledValue], known: Set[str]) -> list[_NamedPart] | None:
+def _read_tokens(
+    claim: Sequence[ClaimWord], record: Sequence[LabelledValue], known: Set[str]
+) -> list[_NamedPart] | None:
     """Return the labels and values that a claim names in order; None where it has other words."""
     tokens: list[_NamedPart] = []
     index = 0
