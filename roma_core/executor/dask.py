@@ -22,6 +22,16 @@ STARTS: Final = 3
 SHARDS_PER_WORKER: Final = 2
 """Shards that are handed out for each worker: one runs and the next one waits beside it."""
 LEAST_HANDED_OUT: Final = 4
+OWN_CLUSTER: Final[dict[str, object]] = {
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "5s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+}
+"""Configuration of a cluster of one's own. By default each worker samples its stack every 10 ms and its memory every
+100 for Dask's dashboard, which is not started: it halves what idle workers and the scheduler use of the processor."""
 _log = logs.get(AGENT)
 
 
@@ -163,7 +173,7 @@ async def _open_cluster(address: ExecutorAddress, security: Any) -> AsyncIterato
     """Start a cluster of one's own; its workers run one shard at a time and talk by TLS alone."""
     import dask
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1}):
+    with dask.config.set(OWN_CLUSTER):
         cluster = await _start_cluster(address, security)
         try:
             yield cluster
