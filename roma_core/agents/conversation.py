@@ -22,6 +22,7 @@ from roma_core.agents.prompts import all_prompts
 from roma_core.citations.words import read_words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, find_trouble
+from roma_core.markup.compound import split_question
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.settings import AnsweringSettings
@@ -44,6 +45,8 @@ _POINTS_ALONE = re.compile(
     r"\s*(?:[?.!,]|$|(?:is|was|are|were|does|did|do|has|have|had|can|works?|means?|happens?)\b)",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"(?<![\w-])(?=[A-Za-z_-]*\d)(?=[\d._-]*[A-Za-z])[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*(?![\w-])")
+"""A code or a number of a part ("T4", "PPR-9087"), which stays in one piece."""
 _LONGEST_REWRITE = 500
 _MOST_TURNS = 20
 
@@ -217,16 +220,25 @@ def add_topic(question: str, history: Sequence[Turn]) -> str:
     independent = [turn.question for turn in history if not is_follow_up(turn.question)]
     topic = independent[-1] if independent else history[0].question
     asked = {word.stem for word in read_words(question)}
-    added = [topic[word.start : word.end] for word in read_words(topic) if word.is_content and word.stem not in asked]
-    return f"{question} ({' '.join(dict.fromkeys(added))})" if added else question
+    codes = [code.span() for code in _CODE.finditer(topic)]
+    added: dict[str, None] = {}
+    for word in read_words(topic):
+        if word.is_content and word.stem not in asked:
+            inside = (span for span in codes if span[0] <= word.start and word.end <= span[1])
+            start, end = next(inside, (word.start, word.end))
+            added.setdefault(topic[start:end])
+    return f"{question} ({' '.join(added)})" if added else question
 
 
 def is_follow_up(question: str) -> bool:
     """True for a question that points at something that was said before.
 
-    >>> is_follow_up("Who built it?")
-    True
+    Of several questions in one the first decides: the others point at that.
+
+    >>> is_follow_up("Who built it?"), is_follow_up("Who built the mill, and what did it cost?")
+    (True, False)
     """
+    question = split_question(question)[0]
     spoken = read_words(question)
     return (
         _OPENS.match(question.lstrip(" \t“\"'")) is not None

@@ -27,7 +27,8 @@ def count(text: str) -> int:
 @pytest.mark.parametrize(
     "question",
     ["Who built it?", "And the mill?", "What about winter?", "Why?", "How long are they?", "Is that true?", "Really?",
-     "How much is its upkeep?", "What is that?", "Tell me more.", "Which one?", "And then?", "Who was she?"],
+     "How much is its upkeep?", "What is that?", "Tell me more.", "Which one?", "And then?", "Who was she?",
+     "What does it cost, and who built the mill?", "And the mill? When was it built?"],
 )  # fmt: skip
 def test_follow_ups_point_back(question: str) -> None:
     assert is_follow_up(question)
@@ -36,7 +37,8 @@ def test_follow_ups_point_back(question: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [FIRST, "What does the mill that burned down grind?", "Why does LanceDB lock the table?", "Who is Ada Lovelace?",
-     "Which variable turns off telemetry?", "What is there to see in Quellfeld?", "Explain min-max fusion"],
+     "Which variable turns off telemetry?", "What is there to see in Quellfeld?", "Explain min-max fusion",
+     "Which offer was chosen for the mortar, and what does it cost?", "Is the mill open? Who runs it?"],
 )  # fmt: skip
 def test_questions_that_stand_alone_are_left(question: str) -> None:
     assert not is_follow_up(question)
@@ -48,6 +50,11 @@ def test_the_rule_adds_what_the_talk_is_about() -> None:
     assert add_topic("How long is it?", history) == "How long is it? (rope bridge Quellfeld built)"
     assert add_topic("Who built it?", history[:1]) == "Who built it? (rope bridge Quellfeld)"
     assert add_topic("Why?", [turn("And?")]) == "Why?"
+
+
+@pytest.mark.parametrize("code", ["T4", "PPR-9087", "2.4.0", "Q3", "x86_64", "v1.2-rc1"])
+def test_the_rule_keeps_codes_whole(code: str) -> None:
+    assert add_topic("Why?", [turn(f"When was {code} sold?")]) == f"Why? ({code} sold)"
 
 
 def test_history_is_bounded_by_tokens_and_keeps_the_latest() -> None:
