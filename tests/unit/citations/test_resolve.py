@@ -5,33 +5,15 @@ from __future__ import annotations
 import pytest
 
 from roma_core.citations import Cited, cite
-from roma_core.types import Answered, Chunk, Document, ScoredChunk, digest
+from roma_core.types import Answered
+from tests.fakes.passages import make_note, make_passage
 
 TEXT = "The bridge was built in 1902. It spans 48 metres.\n\nThe ropes were made by Ada Kern. The mill grinds rye."
 OTHER = "The council meets on Mondays. The tower of Brenn was completed in 1988."
 
 
-def document(name: str, text: str) -> Document:
-    return Document(
-        id=Document.id_for(name), uri=name, title=name.title(), text=text, content_sha256=digest(text), parser="t/1"
-    )
-
-
-def passage(held: Document, rank: int) -> ScoredChunk:
-    chunk = Chunk(
-        id=f"{held.uri}-{rank}",
-        document_id=held.id,
-        uri=held.uri,
-        title=held.title,
-        text=held.text,
-        start=0,
-        end=len(held.text),
-    )
-    return ScoredChunk(chunk=chunk, score=1.0, rank=rank, retriever="test")
-
-
-DOCUMENTS = (document("bridge", TEXT), document("tower", OTHER))
-PASSAGES = [passage(held, rank) for rank, held in enumerate(DOCUMENTS, start=1)]
+DOCUMENTS = (make_note("bridge", TEXT), make_note("tower", OTHER))
+PASSAGES = [make_passage(held, rank) for rank, held in enumerate(DOCUMENTS, start=1)]
 PROVEN = dict(enumerate(DOCUMENTS, start=1))
 
 
@@ -138,7 +120,7 @@ def test_quotes_stand_in_their_documents() -> None:
         assert held.text[citation.start : citation.end] == citation.quote
 
 
-GERMAN = document("bruecke", "Die Brücke wurde im Jahr 1902 gebaut. Sie überspannt 48 Meter und ist aus Stahl.")
+GERMAN = make_note("bruecke", "Die Brücke wurde im Jahr 1902 gebaut. Sie überspannt 48 Meter und ist aus Stahl.")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +134,7 @@ GERMAN = document("bruecke", "Die Brücke wurde im Jahr 1902 gebaut. Sie übersp
 def test_outside_of_the_measured_languages_only_what_stands_there_word_for_word_is_proven(
     answer: str, verdict: str
 ) -> None:
-    found = cite(answer, [passage(GERMAN, 1)], {1: GERMAN})
+    found = cite(answer, [make_passage(GERMAN, 1)], {1: GERMAN})
     assert [statement.verdict for statement in found.statements] == [verdict]
     if verdict == "unchecked":
         assert found.statements[0].decided_by == ("language: the check was not measured on German",)
@@ -172,10 +154,10 @@ def test_outside_of_the_measured_languages_only_what_stands_there_word_for_word_
     ],
 )
 def test_a_part_of_a_sentence_proves_nothing_where_the_rest_may_deny_it(text: str, part: str) -> None:
-    held = document("fremd", text)
-    [statement] = cite(f"{part} [1].", [passage(held, 1)], {1: held}).statements
+    held = make_note("fremd", text)
+    [statement] = cite(f"{part} [1].", [make_passage(held, 1)], {1: held}).statements
     assert statement.verdict == "unchecked"
-    [whole] = cite(f"{text} [1]", [passage(held, 1)], {1: held}).statements
+    [whole] = cite(f"{text} [1]", [make_passage(held, 1)], {1: held}).statements
     assert whole.verdict == "verbatim"
 
 
@@ -187,8 +169,8 @@ def test_a_part_of_a_sentence_proves_nothing_where_the_rest_may_deny_it(text: st
     ],
 )
 def test_a_part_of_a_sentence_is_verbatim_where_nothing_in_the_rest_decides(text: str, part: str) -> None:
-    held = document("fremd", text)
-    [statement] = cite(f"{part} [1].", [passage(held, 1)], {1: held}).statements
+    held = make_note("fremd", text)
+    [statement] = cite(f"{part} [1].", [make_passage(held, 1)], {1: held}).statements
     assert statement.verdict == "verbatim"
 
 
@@ -197,17 +179,17 @@ TABLE = "Before.\n\nTable 2: Boats for hire\n\n| Boat | Berths |\n|---|---|\n| G
 
 @pytest.mark.parametrize("answer", ["| Heron | 6 [1] |", "The Heron has 6 berths [1]."])
 def test_a_row_is_cited_with_its_header_and_caption_as_one_span(answer: str) -> None:
-    held = document("boats", TABLE)
-    [citation] = cite(answer, [passage(held, 1)], {1: held}).citations
+    held = make_note("boats", TABLE)
+    [citation] = cite(answer, [make_passage(held, 1)], {1: held}).citations
     assert citation.quote == TABLE[TABLE.index("Table 2") : TABLE.index("\n\nAfter")]
     assert held.text[citation.start : citation.end] == citation.quote
 
 
 def test_a_quote_reaches_no_farther_than_its_passage() -> None:
-    held = document("boats", TABLE)
+    held = make_note("boats", TABLE)
     start = TABLE.index("| Heron")
-    cut = passage(held, 1).chunk.model_copy(update={"text": TABLE[start:], "start": start})
-    given = [passage(held, 1).model_copy(update={"chunk": cut})]
+    cut = make_passage(held, 1).chunk.model_copy(update={"text": TABLE[start:], "start": start})
+    given = [make_passage(held, 1).model_copy(update={"chunk": cut})]
     [citation] = cite("| Heron | 6 [1] |", given, {1: held}).citations
     assert citation.quote == "Heron | 6"
 

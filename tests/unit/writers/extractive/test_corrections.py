@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from roma_core.types import Chunk, Document, ScoredChunk
+from roma_core.types import Document
 from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.corrections import find_denied
+from tests.fakes.passages import make_note, make_passage
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
 DISAGREE = "The sources disagree"
@@ -27,40 +28,16 @@ class Ranker:
         return [-9.0 if at is None else 7.0 - 2 * at for at in places]
 
 
-def document(name: str, text: str) -> Document:
-    return Document(
-        id=name,
-        uri=f"file:///{name}.md",
-        title=name.replace("-", " ").capitalize(),
-        text=text,
-        content_sha256=name,
-        parser="markdown/1",
-    )
-
-
-def passage(source: Document, rank: int) -> ScoredChunk:
-    chunk = Chunk(
-        id=f"chunk-{source.id}",
-        document_id=source.id,
-        uri=source.uri,
-        title=source.title,
-        text=source.text,
-        start=0,
-        end=len(source.text),
-    )
-    return ScoredChunk(chunk=chunk, score=1.0 / rank, rank=rank, retriever="hybrid")
-
-
 async def answer(question: str, ranker: Ranker, *sources: Document, read: int = 2) -> str:
     """Return the answer from the sources, of which ``read`` are passages and the rest candidates."""
-    found = [passage(source, rank) for rank, source in enumerate(sources, start=1)]
+    found = [make_passage(source, rank) for rank, source in enumerate(sources, start=1)]
     writer = ExtractiveWriter(ranker)
     quoted = await writer.answer(question, found[:read], sources[:read], found[read:])
     return "".join(quoted.pieces)
 
 
-LOG = document("cellar-log", "The cellar was shut for five hours after the leak of gas.")
-MAIL = document("about-the-cellar", "Dear Ann,\n\nthe log says five hours. It was eight: the crew left late.")
+LOG = make_note("cellar-log", "The cellar was shut for five hours after the leak of gas.")
+MAIL = make_note("about-the-cellar", "Dear Ann,\n\nthe log says five hours. It was eight: the crew left late.")
 HOW_LONG = "How many hours was the cellar shut after the leak of gas?"
 
 
@@ -91,26 +68,26 @@ async def test_the_source_that_is_corrected_stands_beside_the_best_sentence() ->
     ids=["another value", "no value", "the same value", "another thing", "no report"],
 )
 async def test_a_report_that_corrects_nothing_is_no_conflict(mail: str) -> None:
-    text = await answer(HOW_LONG, Ranker("five hours after"), LOG, document("about-the-cellar", mail))
+    text = await answer(HOW_LONG, Ranker("five hours after"), LOG, make_note("about-the-cellar", mail))
     assert DISAGREE not in text
 
 
 async def test_a_correction_of_what_was_not_asked_is_no_conflict() -> None:
-    log = document("cellar-log", "Two people were in the cellar for five hours.")
+    log = make_note("cellar-log", "Two people were in the cellar for five hours.")
     text = await answer("How many people were in the cellar?", Ranker("Two people"), log, MAIL)
     assert DISAGREE not in text
 
 
 async def test_a_correction_of_another_year_is_no_conflict() -> None:
     question = "When does the second boat leave Aldern in 2025?"
-    table = document("boats-in-2025", "The second boat of 2025 leaves Aldern at 12:15.")
+    table = make_note("boats-in-2025", "The second boat of 2025 leaves Aldern at 12:15.")
     ranker = Ranker("of 2025 leaves")
     for year, is_conflict in (("2024", False), ("2025", True)):
-        note = document("regatta", f"In the year {year} the second boat leaves Aldern at 11:45, not at 12:15.")
+        note = make_note("regatta", f"In the year {year} the second boat leaves Aldern at 11:45, not at 12:15.")
         assert (DISAGREE in await answer(question, ranker, table, note)) == is_conflict
 
 
-OFFER = document("offer-of-reeve", "The bearings of the mill are made of soft bronze.")
+OFFER = make_note("offer-of-reeve", "The bearings of the mill are made of soft bronze.")
 MATERIAL = "Of what material are the bearings of the mill?"
 
 
@@ -126,11 +103,11 @@ MATERIAL = "Of what material are the bearings of the mill?"
     ids=["no longer", "instead of", "denies another thing", "speaks of another part", "denies what is asked about"],
 )
 async def test_a_thing_that_one_source_puts_aside_and_another_states(said: str, is_conflict: bool) -> None:
-    text = await answer(MATERIAL, Ranker("made of soft", "white metal"), OFFER, document("note-on-the-mill", said))
+    text = await answer(MATERIAL, Ranker("made of soft", "white metal"), OFFER, make_note("note-on-the-mill", said))
     assert text.startswith(DISAGREE) == is_conflict
 
 
-REPORT = document("final-report", "The owners of the weir have not claimed damages.")
+REPORT = make_note("final-report", "The owners of the weir have not claimed damages.")
 CLAIMED = "Did the owners of the weir claim damages?"
 
 
@@ -146,14 +123,14 @@ CLAIMED = "Did the owners of the weir claim damages?"
     ids=["we did", "that is wrong", "we did not", "another verb", "reports something else"],
 )
 async def test_a_report_that_is_rebutted_stands_beside_the_source(said: str, is_conflict: bool) -> None:
-    letter = document("letter-on-the-weir", said)
+    letter = make_note("letter-on-the-weir", said)
     text = await answer(CLAIMED, Ranker("have not claimed"), REPORT, letter)
     assert text.startswith(DISAGREE) == is_conflict
 
 
 async def test_a_row_is_corrected_by_a_sentence() -> None:
-    log = document("accidents", "| date | place | injured |\n| --- | --- | --- |\n| 2024-12-02 | Ice plant | 1 |\n")
-    mail = document("ammonia-on-monday", "Two people were injured at the ice plant, not one.")
+    log = make_note("accidents", "| date | place | injured |\n| --- | --- | --- |\n| 2024-12-02 | Ice plant | 1 |\n")
+    mail = make_note("ammonia-on-monday", "Two people were injured at the ice plant, not one.")
     text = await answer("How many people were injured at the ice plant?", Ranker("Ice plant"), log, mail)
     assert text.startswith(DISAGREE)
     assert "Two people were injured" in text
@@ -178,8 +155,8 @@ OPEN = "Is the road of Alderpass open in winter?"
 
 
 async def test_a_yes_no_question_is_answered_by_opposites_whose_folder_has_the_name() -> None:
-    page = document("about-alderpass", "The road of Alderpass is closed in winter.")
-    mail = document("a", "The road will be open in winter this year.")
+    page = make_note("about-alderpass", "The road of Alderpass is closed in winter.")
+    mail = make_note("a", "The road will be open in winter this year.")
     mail = mail.model_copy(update={"uri": "file:///alder-pass/mails/road.eml", "title": "Road"})
     text = await answer(OPEN, Ranker("is closed", "will be open"), page, mail)
     assert text.startswith(DISAGREE)

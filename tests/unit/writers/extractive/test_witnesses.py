@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from roma_core.agents.context import Context
-from roma_core.types import Chunk, Document, DocumentFacts, Query, ScoredChunk
+from roma_core.types import Document, Query
 from roma_core.writers import Draft, ExtractiveWriter
 from roma_core.writers.extractive.witnesses import find_relatives
+from tests.fakes.passages import make_note, make_passage
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
 
@@ -35,37 +36,11 @@ class Library:
         return self._documents.get(document_id)
 
 
-def document(name: str, text: str, date: str = "") -> Document:
-    return Document(
-        id=name,
-        uri=f"file:///{name}.md",
-        title=name.replace("-", " ").title(),
-        text=text,
-        content_sha256=name,
-        parser="markdown/1",
-        metadata={"date": date} if date else {},
-    )
-
-
-def passage(source: Document, rank: int = 1) -> ScoredChunk:
-    held = Chunk(
-        id=f"chunk-{source.id}",
-        document_id=source.id,
-        uri=source.uri,
-        title=source.title,
-        text=source.text,
-        start=0,
-        end=len(source.text),
-        facts=DocumentFacts(date=str(source.metadata.get("date", ""))),
-    )
-    return ScoredChunk(chunk=held, score=1.0, rank=rank, retriever="hybrid")
-
-
 async def write(question: str, read: Document, *others: Document, ranker: Ranker | None = None) -> Draft:
     """Return the draft of a question with one passage, where the others were found too."""
     context = Context.begin(Query(text=question))
-    context.lookups[0].passages = tuple(passage(each, rank) for rank, each in enumerate((read, *others), start=1))
-    context = replace(context, passages=(passage(read),))
+    context.lookups[0].passages = tuple(make_passage(each, rank) for rank, each in enumerate((read, *others), start=1))
+    context = replace(context, passages=(make_passage(read),))
     writer = ExtractiveWriter(ranker or Ranker(), library=Library(read, *others))
     pieces = [piece async for piece in writer.write(question, context.passages, context)]
     draft = pieces[-1]
@@ -73,8 +48,8 @@ async def write(question: str, read: Document, *others: Document, ranker: Ranker
     return draft
 
 
-NOTICE = document("pump-notice", "The pump of Aldern lifts 40 litres a minute.", "2023-05-01")
-LETTER = document("letter-on-the-pump", "Since the repair the pump of Aldern lifts 25 litres a minute.", "2025-02-01")
+NOTICE = make_note("pump-notice", "The pump of Aldern lifts 40 litres a minute.", "2023-05-01")
+LETTER = make_note("letter-on-the-pump", "Since the repair the pump of Aldern lifts 25 litres a minute.", "2025-02-01")
 QUESTION = "How many litres does the pump of Aldern lift?"
 
 
@@ -82,20 +57,20 @@ async def test_a_source_that_is_not_among_the_passages_is_quoted_when_it_says_ot
     draft = await write(QUESTION, NOTICE, LETTER)
     assert draft.text == (
         "The sources disagree on the number, the newest first:\n\n"
-        "“letter-on-the-pump: Letter On The Pump” (2025-02-01):\n\n"
+        "“letter-on-the-pump: Letter on the pump” (2025-02-01):\n\n"
         "Since the repair the pump of Aldern lifts 25 litres a minute. [2]\n\n"
-        "“pump-notice: Pump Notice” (2023-05-01):\n\nThe pump of Aldern lifts 40 litres a minute. [1]"
+        "“pump-notice: Pump notice” (2023-05-01):\n\nThe pump of Aldern lifts 40 litres a minute. [1]"
     ).replace("letter-on-the-pump: ", "").replace("pump-notice: ", "")
     assert [added.chunk.id for added in draft.added] == ["chunk-letter-on-the-pump"]
     assert draft.frame == (
         "The sources disagree on the number, the newest first:",
-        "“Letter On The Pump” (2025-02-01):",
-        "“Pump Notice” (2023-05-01):",
+        "“Letter on the pump” (2025-02-01):",
+        "“Pump notice” (2023-05-01):",
     )
 
 
 async def test_a_source_that_says_the_same_is_not_quoted() -> None:
-    same = document("copy", "The pump of Aldern lifts forty litres a minute.")
+    same = make_note("copy", "The pump of Aldern lifts forty litres a minute.")
     draft = await write(QUESTION, NOTICE, same)
     assert draft.text == "The pump of Aldern lifts 40 litres a minute. [1]"
     assert draft.added == ()
@@ -103,16 +78,16 @@ async def test_a_source_that_says_the_same_is_not_quoted() -> None:
 
 async def test_a_source_on_another_thing_year_or_half_contradicts_nothing() -> None:
     others = (
-        document("mill", "The pump of the mill in Brede lifts 25 litres a minute."),
-        document("pump-7", "Pump 7 of Aldern lifts 25 litres a minute.").model_copy(update={"title": "Pump 7"}),
+        make_note("mill", "The pump of the mill in Brede lifts 25 litres a minute."),
+        make_note("pump-7", "Pump 7 of Aldern lifts 25 litres a minute.").model_copy(update={"title": "Pump 7"}),
     )
-    read = document("pump-3", "Pump 3 of Aldern lifts 40 litres a minute.")
+    read = make_note("pump-3", "Pump 3 of Aldern lifts 40 litres a minute.")
     draft = await write("How many litres does pump 3 of Aldern lift?", read, *others)
     assert "disagree" not in draft.text
 
 
 async def test_a_source_that_the_ranker_finds_far_off_contradicts_nothing() -> None:
-    other = document("letter", "Since the repair the pump of Aldern gives 25 litres a minute.")
+    other = make_note("letter", "Since the repair the pump of Aldern gives 25 litres a minute.")
     assert "disagree" in (await write(QUESTION, NOTICE, other)).text
     assert "disagree" not in (await write(QUESTION, NOTICE, other, ranker=Ranker(low="repair"))).text
 
@@ -123,8 +98,8 @@ FARES = (
 
 
 async def test_another_edition_of_a_table_is_shown_when_its_row_differs() -> None:
-    old = document("fares-2024", "# Fares 2024\n\n" + FARES.format("3.40"), "2024-01-01")
-    new = document("fares-2025", "# Fares 2025\n\n" + FARES.format("3.90"), "2025-01-01")
+    old = make_note("fares-2024", "# Fares 2024\n\n" + FARES.format("3.40"), "2024-01-01")
+    new = make_note("fares-2025", "# Fares 2025\n\n" + FARES.format("3.90"), "2025-01-01")
     draft = await write("What is the adult fare from Bexley?", new, old)
     assert draft.text.startswith("The sources disagree on the number, the newest first:")
     assert draft.text.index("3.90") < draft.text.index("3.40")
@@ -135,13 +110,13 @@ async def test_another_edition_of_a_table_is_shown_when_its_row_differs() -> Non
 
 
 def test_relatives_are_named_alike_but_for_their_numbers() -> None:
-    read = passage(document("fares-2025", "x"))
-    others = [passage(document(name, "x")) for name in ("fares-2024", "fares-2023", "menu-2024", "fares-2022")]
+    read = make_passage(make_note("fares-2025", "x"))
+    others = [make_passage(make_note(name, "x")) for name in ("fares-2024", "fares-2023", "menu-2024", "fares-2022")]
     assert find_relatives([read], others) == ("fares-2024", "fares-2023")
-    assert find_relatives([passage(document("fares", "x"))], others) == ()
+    assert find_relatives([make_passage(make_note("fares", "x"))], others) == ()
 
 
-LOST = document(
+LOST = make_note(
     "ferry-years",
     "# Ferry by year\n\n| Year | Passengers | Sailings lost |\n| --- | --- | --- |\n| 2022 | 61 004 | 19 |\n"
     "| 2023 | 88 096 | 31 |\n",
@@ -152,8 +127,9 @@ ASKED_LOST = "How many ferry sailings were lost in 2023?"
 
 async def answer_lost(said: str) -> str:
     """Return the answer from the table and a letter that are both among the passages."""
-    letter = document("ferry-letter", said, "2024-05-01")
-    found = await ExtractiveWriter(Ranker()).answer(ASKED_LOST, [passage(LOST), passage(letter, 2)], [LOST, letter])
+    letter = make_note("ferry-letter", said, "2024-05-01")
+    passages = [make_passage(LOST), make_passage(letter, 2)]
+    found = await ExtractiveWriter(Ranker()).answer(ASKED_LOST, passages, [LOST, letter])
     return "".join(found.pieces)
 
 
@@ -178,13 +154,13 @@ async def test_a_sentence_that_agrees_with_a_row_or_is_about_something_else_cont
 
 async def test_timetables_of_opposite_seasons_contradict_nothing() -> None:
     text = "| Sailing | Leaves Aldern |\n| --- | --- |\n| First | {} |\n| Last | 18:10 |\n"
-    summer = document("ferry-summer-2025", "# Ferry in summer\n\n" + text.format("06:40"), "2025-01-01")
-    winter = document("ferry-winter-2024", "# Ferry in winter\n\n" + text.format("07:20"), "2024-01-01")
+    summer = make_note("ferry-summer-2025", "# Ferry in summer\n\n" + text.format("06:40"), "2025-01-01")
+    winter = make_note("ferry-winter-2024", "# Ferry in winter\n\n" + text.format("07:20"), "2024-01-01")
     draft = await write("When does the first sailing leave Aldern?", summer, winter)
     assert "06:40" in draft.text and "disagree" not in draft.text
 
 
-TANK = document("new-tank", "The second tank at Garrow Point holds 1 150 cubic metres and costs 2.9 million euros.")
+TANK = make_note("new-tank", "The second tank at Garrow Point holds 1 150 cubic metres and costs 2.9 million euros.")
 ASKED_TANK = "What does the second tank at Garrow Point cost?"
 
 
@@ -199,18 +175,19 @@ ASKED_TANK = "What does the second tank at Garrow Point cost?"
 async def test_a_list_of_questions_contradicts_by_the_short_form_of_a_question(
     title: str, asked: str, is_told: bool
 ) -> None:
-    questions = document("tank-questions", f"# {title}\n\n{asked}\n\nAbout 3.4 million euros.")
+    questions = make_note("tank-questions", f"# {title}\n\n{asked}\n\nAbout 3.4 million euros.")
     found = await write(ASKED_TANK, TANK, questions.model_copy(update={"title": title}))
     assert ("disagree" in found.text) is is_told
 
 
 async def test_what_another_source_reports_to_stand_in_the_best_one_is_compared() -> None:
-    bylaws = document("harbour-bylaws", "No vessel shall exceed 4 knots inside the breakwater.")
+    bylaws = make_note("harbour-bylaws", "No vessel shall exceed 4 knots inside the breakwater.")
     asked = "What speed limit do the bylaws set inside the breakwater?"
     ranker = Ranker(low="Five")
     for said, is_told in (("Five knots is what the bylaws say.", True), ("Five knots is what the wind brings.", False)):
-        talk = document("talk", said)
-        found = await ExtractiveWriter(ranker).answer(asked, [passage(bylaws), passage(talk, 2)], [bylaws, talk])
+        talk = make_note("talk", said)
+        passages = [make_passage(bylaws), make_passage(talk, 2)]
+        found = await ExtractiveWriter(ranker).answer(asked, passages, [bylaws, talk])
         assert ("disagree" in "".join(found.pieces)) is is_told
 
 
@@ -223,7 +200,7 @@ async def test_an_answer_of_low_confidence_is_contradicted_by_nothing_beside_the
     assert "low confidence" in found.reason and "disagree" not in found.text
 
 
-MUSEUM = document("museum", "Open from Tuesday to Saturday; closed in January.").model_copy(
+MUSEUM = make_note("museum", "Open from Tuesday to Saturday; closed in January.").model_copy(
     update={"title": "Harbour museum"}
 )
 
@@ -239,7 +216,7 @@ MUSEUM = document("museum", "Open from Tuesday to Saturday; closed in January.")
 async def test_a_shorter_name_is_the_same_thing_where_no_other_word_is_before_it(
     title: str, said: str, is_told: bool
 ) -> None:
-    news = document("news", said).model_copy(update={"title": title})
+    news = make_note("news", said).model_copy(update={"title": title})
     found = await write("When is the harbour museum open?", MUSEUM, news, ranker=Ranker(low="Since"))
     assert ("disagree" in found.text) is is_told
 
