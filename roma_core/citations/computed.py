@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise, permutations
+from itertools import pairwise, permutations, product
 
 from roma_core.citations.conclusions import list_borders
 from roma_core.citations.lexicon import DENIALS, DETERMINERS, PRONOUNS
@@ -33,6 +33,7 @@ def compute_statements(claim: Sequence[ClaimWord], sentences: Sentences) -> Iter
     if {word.key for word in claim} & DENIALS:
         return
     yield from _compared(claim, sentences)
+    yield from _multiplied(claim, sentences)
     yield from _compared_dates(claim, sentences)
     yield from _durations(claim, sentences)
     yield from _shares(claim, sentences)
@@ -69,8 +70,32 @@ def _compared(claim: Sequence[ClaimWord], sentences: Sentences) -> Iterator[list
     else:
         sign, told, rest = _MORE[claim[place].key], "", noun
     said = [make_word(told, claim[verb])] if told else [claim[verb]]
-    for greater, smaller in _pairs_of(first, second, sentences, sign):
-        yield [[*first, *said, greater, *rest], [*second, *said, smaller, *rest]]
+    for greater, smaller in _pairs_of(first, second, sentences):
+        if (_value(greater) - _value(smaller)) * sign > 0:
+            yield [[*first, *said, *_told(greater, rest)], [*second, *said, *_told(smaller, rest)]]
+
+
+def _multiplied(claim: Sequence[ClaimWord], sentences: Sentences) -> Iterator[list[Words]]:
+    """Take "A has three times as many N as B" apart: A has 60 N, and B has 20 N."""
+    verb = find_verb(claim)
+    place = verb + 1
+    keys = [word.key for word in claim[place : place + 3]]
+    end = next((i for i in range(place + 3, len(claim) - 1) if claim[i].key == "as"), 0)
+    if (
+        not verb
+        or not end
+        or not re.fullmatch(r"times:\d+", keys[0])
+        or keys[1:] not in (["as", "much"], ["as", "many"])
+    ):
+        return
+    factor = int(keys[0].partition(":")[2])
+    first, second, noun = list(claim[:verb]), _without_auxiliary(claim[end + 1 :]), list(claim[place + 3 : end])
+    is_named = any(noun and noun[-1].stem == word.stem for sentence in sentences for word in sentence)
+    for greater, smaller in _pairs_of(first, second, sentences):
+        is_measured = greater[0].quantity is not None and bool(greater[0].quantity.unit)
+        if _value(greater) == factor * _value(smaller) and (is_named or is_measured):
+            rest = noun if is_named else []
+            yield [[*first, claim[verb], *_told(greater, rest)], [*second, claim[verb], *_told(smaller, rest)]]
 
 
 def _without_auxiliary(words: Sequence[ClaimWord]) -> Words:
@@ -79,27 +104,43 @@ def _without_auxiliary(words: Sequence[ClaimWord]) -> Words:
 
 
 def _pairs_of(
-    first: Sequence[ClaimWord], second: Sequence[ClaimWord], sentences: Sentences, sign: int
-) -> list[tuple[ClaimWord, ClaimWord]]:
-    """Return the figures of the first and of the second thing of which the first one's is the greater, by ``sign``."""
+    first: Sequence[ClaimWord], second: Sequence[ClaimWord], sentences: Sentences
+) -> list[tuple[Words, Words]]:
+    """Return the pairs of figures of two things that have one unit and one rate."""
     ours, theirs = _figures_of(first, sentences), _figures_of(second, sentences)
-    pairs = [
-        (replace(a, gap=" "), replace(b, gap=" "))
-        for a in ours
-        for b in theirs
-        if a.quantity is not None and b.quantity is not None and a.quantity.unit == b.quantity.unit
-        if (a.quantity.value - b.quantity.value) * sign > 0
-    ]
-    return pairs[:_MOST_PAIRS]
+    pairs = [(a, b) for a, b in product(ours, theirs) if _measure(a) == _measure(b)]
+    return pairs[: 2 * _MOST_PAIRS]
 
 
-def _figures_of(thing: Sequence[ClaimWord], sentences: Sentences) -> list[ClaimWord]:
-    """Return the figures of the sentences that have all content words of a thing."""
+def _told(figure: Sequence[ClaimWord], noun: Sequence[ClaimWord]) -> Words:
+    """Return "200 pages per hour" for "200 per hour" and "pages"."""
+    return [figure[0], *noun, *figure[1:]]
+
+
+def _value(figure: Sequence[ClaimWord]) -> Decimal:
+    quantity = figure[0].quantity
+    return quantity.value if quantity is not None else Decimal(0)
+
+
+def _measure(figure: Sequence[ClaimWord]) -> tuple[str, ...]:
+    """Return the unit of a figure, and what it is "per"."""
+    quantity = figure[0].quantity
+    return (quantity.unit if quantity is not None else "", *(word.key for word in figure[1:]))
+
+
+def _figures_of(thing: Sequence[ClaimWord], sentences: Sentences) -> list[Words]:
+    """Return the figures of the sentences that have all content words of a thing, with "per month" behind them."""
     stems = {word.stem for word in thing if word.is_content}
-    figures: dict[str, ClaimWord] = {}
+    figures: dict[str, Words] = {}
     for sentence in sentences if stems else ():
-        if stems <= {word.stem for word in sentence}:
-            figures |= {word.key: word for word in sentence if word.quantity is not None}
+        if not stems <= {word.stem for word in sentence}:
+            continue
+        for index, word in enumerate(sentence):
+            if word.quantity is not None:
+                rate = next(
+                    (i for i in (index + 1, index + 2) if [w.key for w in sentence[i : i + 1]] == ["per"]), None
+                )
+                figures[word.key] = [replace(word, gap=" "), *(sentence[rate : rate + 2] if rate else ())]
     return list(figures.values())
 
 

@@ -36,7 +36,7 @@ from roma_core.citations.statements import (
     lemma,
     make_word,
 )
-from roma_core.citations.turns import turn_active
+from roma_core.citations.turns import turn_active, turn_date
 from roma_core.citations.words import ClaimWord, one_spelling
 
 _NOT_PLAIN = NEGATIONS | HEDGES | ATTRIBUTIONS | SOFT_DENIALS
@@ -63,6 +63,10 @@ def draw_conclusions(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _presupposed(words)
     yield from _counts(words)
     yield from _conditions(words)
+    yield from _alternatives(words)
+    yield from _most(words)
+    yield from _plain_facts(words)
+    yield from turn_date(words)
 
 
 def _is_plain(words: Sequence[ClaimWord]) -> bool:
@@ -126,6 +130,62 @@ def _conditions(words: Sequence[ClaimWord]) -> Iterator[Words]:
     negation = next((index for index, word in enumerate(main) if word.key == "not"), 0)
     if negation and sum(word.key in NEGATIONS for word in main) == 1:
         yield [*main[:negation], *main[negation + 1 :], make_word("only", words[start]), told[0], *clause]
+
+
+def _alternatives(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "... if A" and "... if B" for "... if A or B": each of them is enough."""
+    start = next((index for index, word in enumerate(words) if word.key in {"if", "when"}), None)
+    if start is None:
+        return
+    end = (
+        next((i for i in range(start + 2, len(words)) if "," in words[i].gap), len(words)) if start == 0 else len(words)
+    )
+    joints = [index for index in range(start + 2, end - 1) if words[index].key == "or"]
+    if len(joints) != 1 or any(word.key in {"either", "whether", "only"} for word in words[:end]):
+        return
+    joint = joints[0]
+    clause = words[start + 1 : joint]
+    verb = find_verb(clause)
+    if verb and words[joint + 1].key in AUXILIARIES:
+        yield [*words[:joint], *words[end:]]
+        yield [*words[: start + 1], *clause[:verb], *words[joint + 1 :]]
+
+
+def _most(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "at most 6 pills can be taken" for "do not take more than 6 pills"."""
+    if len(words) < 6 or [word.key for word in words[:2]] != ["does", "not"] or words[3].key != "more than":
+        return
+    verb, most, can = (
+        words[2],
+        replace(words[3], text="at most", key="at most", stem="at most"),
+        make_word("can", words[0]),
+    )
+    end = _end_of_noun(words, 4)
+    done = in_form(verb, PARTICIPLE)
+    yield [most, *words[4:end], can, make_word("be", verb), done, *words[end:]]
+    yield [make_word("you", verb), can, verb, most, *words[4:]]
+
+
+_CLOSING = {"closes": (("is", "closed", "after"), ("is", "open", "until")), "opens": (("is", "open", "from"),)}
+"""What "closes at six" says of the time behind it."""
+
+
+def _plain_facts(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "is closed after six" for "closes at six", "has 85 seats" for "seats 85", "include" for "are A and B"."""
+    verb = find_verb(words)
+    if not verb or verb + 1 >= len(words):
+        return
+    subject, key, rest = list(words[:verb]), words[verb].key, list(words[verb + 1 :])
+    if key in _CLOSING and rest[0].key == "at":
+        for told in _CLOSING[key]:
+            yield [*subject, *_of(" ".join(told), words[verb]), *rest[1:]]
+    if key == "seats" and rest[0].is_number:
+        has, seats, people = (make_word(word, words[verb]) for word in ("has", "seats", "people"))
+        yield [*subject, has, rest[0], seats, *rest[1:]]
+        yield [*subject, words[verb], rest[0], people, *rest[1:]]
+    is_list = words[verb].text == "are" and any(word.key == "and" for word in rest)
+    if is_list and subject[-1].key.endswith("s") and not {word.key for word in words} & NEGATIONS:
+        yield [*subject, make_word("include", words[verb]), *rest]
 
 
 # --- converses -------------------------------------------------------------------------------------------------------
@@ -470,7 +530,9 @@ def conclude_list(intro: Sequence[ClaimWord], items: Sequence[Sequence[ClaimWord
         yield [*owner, make_word("has", like), count, noun]
     elif 0 < verb == len(intro) - 1:
         for generic in _GENERIC:
-            yield [*intro, count, make_word(generic, like)]
+            counted = [*intro, count, make_word(generic, like)]
+            yield counted
+            yield from ([*counted, make_word("including", like), *item] for item in items)
         return
     else:
         return

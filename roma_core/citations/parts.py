@@ -54,6 +54,8 @@ def remove_frame(words: Sequence[ClaimWord]) -> Words | None:
         if denies is not _AGREEING[rest[0].key]:
             return None
         rest = rest[1:]
+    if [word.key for word in rest[:3]] == ["among", "other", "things"] and len(rest) > 5:
+        rest = rest[3:]
     if (size := _size_of_frame(rest)) and size < len(rest):
         rest = rest[size:]
     if len(rest) > 2 and rest[0].key == "the" and rest[1].key in _SELVES and rest[1].text.endswith(("'s", "’s")):

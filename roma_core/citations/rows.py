@@ -64,14 +64,12 @@ def read_row_claim(claim: Sequence[ClaimWord], passage: str, context: str) -> Ro
     if not values or any(not _is_known(word, row, heads) for i, word in enumerate(claim) if i not in values):
         return None
     borders = [0, *values, len(claim)]
+    are_named_after = not _named_columns(claim[: values[0]], row)  # "9 on weekdays and 11 on weekends"
     for number, index in enumerate(values, start=1):
         before = claim[borders[number - 1] : index]
         after = claim[index + 1 : borders[number + 1]]
-        columns = (
-            _named_columns(before, row)
-            or _named_columns(after, row)
-            or (_named_columns(claim, row) if len(values) == 1 else [])
-        )
+        sides = (after, before) if are_named_after else (before, after)
+        columns = _named_columns(sides[0], row) or _named_columns(sides[1], row)
         holding = [column for column, cell in enumerate(row.cells) if column and _holds(cell, claim[index], claim)]
         if len(values) == 1:
             columns = _named_columns(claim, row)

@@ -193,6 +193,8 @@ def _fragments(words: Sequence[ClaimWord], topic: Sequence[ClaimWord]) -> Iterat
     elif topic and words[0].key not in DETERMINERS:
         for verb in ("is", "was", "has"):
             yield [*topic, make_word(verb, words[0]), *words]
+        if any(word.key == "since" for word in words):
+            yield [*topic, make_word("has", words[0]), make_word("been", words[0]), *words]
         yield [*topic, *words]
 
 

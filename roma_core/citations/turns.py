@@ -128,7 +128,11 @@ def turn_span(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 
 
 def turn_inclusion(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
-    """Yield "the price includes meals" for "meals are included in the price"."""
+    """Yield "the price includes meals" for "meals are included in the price", and the other way round."""
+    verb = next((index for index in range(1, min(6, len(words) - 1)) if words[index].key == "includes"), 0)
+    if verb:
+        told = [make_word(key, words[verb]) for key in ("is", "included", "in")]
+        yield [*words[verb + 1 :], *told, *words[:verb]]
     for index in range(2, len(words) - 2):
         if [word.key for word in words[index - 1 : index + 2]] == ["is", "included", "in"]:
             yield [*words[index + 2 :], replace(words[index], key="includes", stem="includ"), *words[: index - 1]]
@@ -138,6 +142,9 @@ def turn_inclusion(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 def turn_only(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield "is paid only if" for "is only paid if": behind the verb, "only" limits what follows it."""
     index = next((index for index, word in enumerate(words) if word.key == "only"), 0)
+    if index and index + 1 < len(words) and words[index + 1].key == "by":  # "is covered only by B"
+        for active in turn_active([*words[:index], *words[index + 1 :]]):
+            yield [words[index], *active]
     if index > 1:
         for place in (index + 1, index + 2):
             if place < len(words) - 1 and words[place].is_content:
@@ -152,6 +159,34 @@ def turn_plural(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     singular = replace(first, key=first.key[:-1], stem=stem(first.key[:-1]))
     verb = second if second.key in {"is", "has", *MODALS} else in_form(second, THIRD_PERSON)
     yield [make_word("a", first), singular, verb, *words[2:]]
+
+
+def turn_group(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "you must not smoke if you are pregnant" for "people who are pregnant must not smoke"."""
+    if len(words) < 6 or words[0].key not in _GROUPS or words[1].key not in {"who", "that"}:
+        return
+    modal = next((index for index in range(3, len(words) - 1) if words[index].key in MODALS), 0)
+    if modal:
+        you, condition = make_word("you", words[0]), make_word("if", words[1])
+        yield [you, *words[modal:], condition, you, *words[2:modal]]
+
+
+_GROUPS = frozenset("people those anyone patients persons users customers guests visitors employees everyone".split())
+
+
+def turn_cause(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "B because A" for "A, so B"."""
+    so = next((index for index in range(2, len(words) - 1) if words[index].key == "so" and "," in words[index].gap), 0)
+    if so and words[so + 1].key not in {"that", "as"}:
+        for key in ("because", "as", "since"):
+            yield [*words[so + 1 :], make_word(key, words[so]), *words[:so]]
+
+
+def turn_date(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield the words with their first date at the end."""
+    moved = move_date(words)
+    if moved != list(words):
+        yield moved
 
 
 def turn_supposed(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:

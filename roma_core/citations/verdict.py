@@ -69,10 +69,13 @@ from roma_core.citations.turns import (
     turn_active,
     turn_adverbials,
     turn_agentless,
+    turn_cause,
     turn_comparison,
     turn_copula,
+    turn_date,
     turn_generic,
     turn_genitive,
+    turn_group,
     turn_inclusion,
     turn_only,
     turn_pair,
@@ -672,6 +675,7 @@ def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
     turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
+    turn_group, turn_cause, turn_date,
 )  # fmt: skip
 
 

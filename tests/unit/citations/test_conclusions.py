@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from roma_core.citations.conclusions import conclude_list, draw_conclusions, list_borders
+from roma_core.citations.phrases import read_phrases
 from roma_core.citations.words import read_words
 
 
 def conclusions_of(sentence: str) -> list[str]:
-    return [" ".join(word.text for word in words) for words in draw_conclusions(read_words(sentence))]
+    return [" ".join(word.text for word in words) for words in draw_conclusions(read_phrases(read_words(sentence)))]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,11 @@ def conclusions_of(sentence: str) -> list[str]:
         ("Ann's approval of the plan came in May.", "the plan was approved by Ann's in May"),
         ("Of the 90 seats, 30 are sold.", "30 Of the 90 seats are sold"),
         ("The fee rose from 4 in 2019 to 8 in 2022.", "The fee rose from 4 to 8 2019 to 2022"),
+        ("Do not enter if it rains or is dark.", "Do not enter if it is dark"),
+        ("Do not take more than 6 pills a day.", "You can take at most 6 pills a day".replace("You", "you")),
+        ("The bar closes at six.", "The bar is open until six"),
+        ("The chapel seats 120.", "The chapel has 120 seats"),
+        ("Side effects are pain and fever.", "Side effects include pain and fever"),
         ("Unless Tom pays, the door will not open.", "the door will open only if Tom pays"),
         ("The door does not open unless it is paid.", "The door does not open if it is not paid"),
     ],
