@@ -17,9 +17,9 @@ from itertools import pairwise, permutations, product
 
 from roma_core.citations.conclusions import list_borders
 from roma_core.citations.lexicon import DENIALS, DETERMINERS, PRONOUNS
-from roma_core.citations.numbers import Quantity, is_within
+from roma_core.citations.numbers import UNITS, Quantity, is_within
 from roma_core.citations.phrases import BOUND_NAMES
-from roma_core.citations.statements import PARTICIPLE, Words, find_verb, in_form, make_word
+from roma_core.citations.statements import PARTICIPLE, Words, find_verb, in_form, in_singular, make_word
 from roma_core.citations.words import ClaimWord
 
 Sentences = Sequence[Sequence[ClaimWord]]
@@ -39,6 +39,7 @@ def compute_statements(claim: Sequence[ClaimWord], sentences: Sentences) -> Iter
     yield from _shares(claim, sentences)
     yield from _changes(claim, sentences)
     yield from _counted(claim)
+    yield from _both_named(claim, sentences)
 
 
 # --- comparisons -----------------------------------------------------------------------------------------------------
@@ -113,7 +114,12 @@ def _pairs_of(
 
 
 def _told(figure: Sequence[ClaimWord], noun: Sequence[ClaimWord]) -> Words:
-    """Return "200 pages per hour" for "200 per hour" and "pages"."""
+    """Return "200 pages per hour" for "200 per hour" and "pages", and "40 liters" for "40 liters" and "liters"."""
+    quantity = figure[0].quantity
+    if noun and quantity is not None and quantity.unit and UNITS.get(noun[0].key) == quantity.unit:
+        return (
+            list(figure) if [word.key for word in noun[1:]] == [word.key for word in figure[1:]] else [*figure, *noun]
+        )
     return [figure[0], *noun, *figure[1:]]
 
 
@@ -428,3 +434,24 @@ def _counted(claim: Sequence[ClaimWord]) -> Iterator[list[Words]]:
         return
     yield [[*head, *items]]
     yield [[*head, *noun, *items]]
+
+
+def _both_named(claim: Sequence[ClaimWord], sentences: Sentences) -> Iterator[list[Words]]:
+    """Take "both drafts were refused" apart where the passage has two: the first draft was, the second draft was."""
+    if len(claim) < 4 or claim[0].key != "both" or not claim[1].key.endswith("s"):
+        return
+    noun = claim[1].key.removesuffix("s")
+    named: dict[tuple[str, str], Words] = {}
+    for sentence in sentences:
+        for index, word in enumerate(sentence[:-1]):
+            if word.key != noun:
+                continue
+            before, after = sentence[max(0, index - 2) : index], sentence[index + 1]
+            is_lettered = not after.gap.strip() and (len(after.text) == 1 and after.text.isupper())
+            if is_lettered:
+                named["", after.key] = [word, after]
+            elif [other.key for other in before[:1]] == ["the"] and len(before) == 2:
+                named[before[1].key, ""] = [*before, word]
+    if len(named) == 2:
+        predicate = in_singular(claim[2:])
+        yield [[*(replace(word, gap=" ") for word in name), *predicate] for name in named.values()]

@@ -55,6 +55,7 @@ def draw_conclusions(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if _is_plain(words):
         yield from _converses(words)
         for active in turn_active(words):
+            yield active
             yield from _converses(active)
         yield from _converse_roles(words)
         yield from _shares(words)
@@ -66,6 +67,7 @@ def draw_conclusions(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _alternatives(words)
     yield from _most(words)
     yield from _plain_facts(words)
+    yield from _bans(words)
     yield from turn_date(words)
 
 
@@ -164,6 +166,23 @@ def _most(words: Sequence[ClaimWord]) -> Iterator[Words]:
     done = in_form(verb, PARTICIPLE)
     yield [most, *words[4:end], can, make_word("be", verb), done, *words[end:]]
     yield [make_word("you", verb), can, verb, most, *words[4:]]
+
+
+def _bans(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "you may not fish here" for "fishing is forbidden here"."""
+    be = next((index for index in range(1, min(6, len(words) - 1)) if words[index].key == "is"), 0)
+    if not be or not words[0].key.endswith("ing") or len(words[0].key) < 6:
+        return
+    keys = [word.key for word in words[be + 1 : be + 3]]
+    is_allowed = keys[0] in {"allowed", "permitted"}
+    size = 2 if keys in (["not", "allowed"], ["not", "permitted"]) else 1
+    if not is_allowed and size == 1 and keys[0] not in {"forbidden", "prohibited", "banned"}:
+        return
+    verb = in_form(words[0], THIRD_PERSON)
+    rest = [*words[1:be], *words[be + 1 + size :]]
+    for modal in ("can", "may") if is_allowed else ("can", "may", "must"):
+        denial = [] if is_allowed else [make_word("not", words[be])]
+        yield [make_word("you", verb), make_word(modal, words[be]), *denial, verb, *rest]
 
 
 _CLOSING = {"closes": (("is", "closed", "after"), ("is", "open", "until")), "opens": (("is", "open", "from"),)}
@@ -508,8 +527,11 @@ def _counts(words: Sequence[ClaimWord]) -> Iterator[Words]:
             number = number_word(Decimal(count), unit, like)
             named = [make_word(noun, like)] if noun else []
             yield [*words[:start], number, *named, *words[end:]]
+            head = words[: start - 1] if words[start - 1].key == "on" else words[:start]
             if unit == "day":
                 yield [*words[:start], number, make_word("per", like), make_word("week", like), *words[end:]]
+                yield [*head, number, make_word("per", like), make_word("week", like), *words[end:]]
+                yield [*head, number, *words[end:]]
             if noun:
                 yield [*words[:start], number, *named, replace(words[start], gap=": "), *words[start + 1 :]]
 

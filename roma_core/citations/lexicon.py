@@ -248,7 +248,8 @@ is_named is_known_as, denotes is means, remains is, remained was, if when, in du
 photography taking_photos, free free_of_charge gratis, costs is_priced_at, finished completed, finishes completes,
 people persons, works_as is, at_no_charge for_free free_of_charge, whether if, provided_that if as_long_as
 on_condition_that, begins opens, quit resigned stepped_down,
-died passed_away, dies passes_away, got obtained, get receive is_given, gets receives is_given
+died passed_away, dies passes_away, got obtained, get receive is_given, gets receives is_given, is_due
+must_be_made must_be_paid
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

@@ -16,6 +16,7 @@ from roma_core.citations.statements import (
     Words,
     find_verb,
     in_form,
+    in_singular,
     is_past_form,
     is_verb_at,
     make_word,
@@ -160,24 +161,27 @@ def _at_predicates(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
 
 def _at_both(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
     """Take "both A and B V" and "neither A nor B Vs" apart: A V, and B V; A does not V, and B does not V."""
-    place = next((i for i, word in enumerate(words[:-4]) if word.key in _PAIRING), None)
+    place = next((i for i, word in enumerate(words[:-2]) if word.key in _PAIRING), None)
     if place is None:
         return
+    if place > 2 and words[place].key == "both":  # "A and B both V"
+        joint = next((i for i in range(1, place - 1) if words[i].key == "and"), 0)
+        if joint and words[place - 1].is_content:
+            predicate = in_singular(words[place + 1 :])
+            yield [[*words[:joint], *predicate], [*words[joint + 1 : place], *predicate]]
     joint = next((i for i in range(place + 2, len(words) - 1) if words[i].key == _PAIRING[words[place].key]), 0)
     if not joint:
         return
     first, head = list(words[place + 1 : joint]), list(words[:place])
     denies = words[place].key == "neither"
-    if head and not denies:  # "sold in both A and B"
+    if head and not denies:  # "sold in both A and B", "refused both the first and the second offer"
         yield [[*head, *first], [*head, *words[joint + 1 :]]]
+        yield [[*head, *first, words[-1]], [*head, *words[joint + 1 :]]]
     for end in range(joint + 2, min(len(words), joint + 7)):
         if head or words[end].key in DETERMINERS | PREPOSITIONS or words[end].is_number:
             continue
         second, predicate = list(words[joint + 1 : end]), list(words[end:])
-        if denies:
-            predicate = _denied(predicate)
-        elif predicate[0].key not in AUXILIARIES and not is_past_form(predicate[0]):
-            predicate[0] = in_form(predicate[0], THIRD_PERSON)
+        predicate = _denied(predicate) if denies else in_singular(predicate)
         yield [[*first, *predicate], [*second, *predicate]]
         if len(first) > 1 and first[0].key == "the" and len(second) > 2 and second[0].key == "the":
             yield [[*first, second[-1], *predicate], [*second, *predicate]]  # "the first and the second draft"

@@ -133,7 +133,7 @@ def _read_tokens(
             tokens.append(found)
             index = found.last
             continue
-        if word.key in _LIMITING or not (word.key in _LINKING or word.stem in known):
+        if word.key in _LIMITING - _LINKING or not (word.key in _LINKING or word.stem in known):
             return None
         index += 1
     return tokens

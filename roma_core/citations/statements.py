@@ -64,6 +64,7 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from _predicates(words)
     yield from _contrasts(words)
     yield from _beside_subject(words)
+    yield from _participles_beside(words)
     yield from _relative_clauses(words)
     yield from _openings(words)
     yield from _reduced_clauses(words)
@@ -88,6 +89,13 @@ def lemma(word: ClaimWord) -> str:
 def in_form(verb: ClaimWord, form: str) -> ClaimWord:
     """Return a verb that stands for one of its forms, whichever the other side has."""
     return replace(verb, key=f"{form}:{lemma(verb)}:{PAST_OF.get(verb.key, verb.key)}")
+
+
+def in_singular(predicate: Sequence[ClaimWord]) -> Words:
+    """Return a predicate of several for one of them: "play" stands for "plays"."""
+    verb = predicate[0]
+    is_plain = verb.key not in AUXILIARIES and not is_past_form(verb)
+    return [in_form(verb, THIRD_PERSON) if is_plain else verb, *predicate[1:]]
 
 
 def match_forms(words: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Words:
@@ -307,6 +315,19 @@ def _beside_subject(words: Sequence[ClaimWord]) -> Iterator[Words]:
             yield [*who, make_word("is", words[begin]), *subject]
             yield [*subject, make_word("is", words[begin]), *who]
         return
+
+
+def _participles_beside(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S was built by A" and "S V" for "S, built by A, V"."""
+    begin = next((i for i in range(1, min(len(words) - 2, 7)) if "," in words[i].gap), 0)
+    if not begin or not is_past_form(words[begin]) or words[0].key in PREPOSITIONS | CONDITIONS:
+        return
+    end = next((i for i in range(begin + 2, min(len(words), begin + 16)) if "," in words[i].gap), 0)
+    if not end or find_verb(words[:begin]) or words[begin + 1].key not in PREPOSITIONS:
+        return
+    beside = [replace(words[begin], gap=" "), *words[begin + 1 : end]]
+    yield [*words[:begin], make_word("was", words[begin]), *beside]
+    yield [*words[:begin], replace(words[end], gap=" "), *words[end + 1 :]]
 
 
 def _of_kind(words: Sequence[ClaimWord]) -> Iterator[Words]:

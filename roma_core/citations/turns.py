@@ -55,7 +55,7 @@ def _begins_adverbial(words: Sequence[ClaimWord], index: int) -> bool:
     if index and words[index - 1].key in _HEADS:
         return False
     is_from_time = words[index].key == "from" and index + 1 < len(words) and words[index + 1].is_number
-    return words[index].key in _HEADS or is_from_time
+    return words[index].key in _HEADS or is_from_time or words[index].key.startswith("every:")
 
 
 def move_date(words: Sequence[ClaimWord]) -> list[ClaimWord]:
@@ -172,6 +172,17 @@ def turn_group(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 
 
 _GROUPS = frozenset("people those anyone patients persons users customers guests visitors employees everyone".split())
+
+
+def turn_duty(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "visitors must wear a badge" for "wearing a badge is mandatory for visitors"."""
+    be = next((index for index in range(1, min(7, len(words) - 3)) if words[index].key == "is"), 0)
+    is_duty = be and words[be + 1].key in {"mandatory", "compulsory", "obligatory", "required"}
+    if not is_duty or words[be + 2].key != "for" or not words[0].key.endswith("ing"):
+        return
+    end = next((i for i in range(be + 4, len(words)) if words[i].key in PREPOSITIONS), len(words))
+    must, verb = make_word("must", words[be]), in_form(words[0], THIRD_PERSON)
+    yield [*words[be + 3 : end], must, verb, *words[1:be], *words[end:]]
 
 
 def turn_cause(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:

@@ -73,6 +73,7 @@ from roma_core.citations.turns import (
     turn_comparison,
     turn_copula,
     turn_date,
+    turn_duty,
     turn_generic,
     turn_genitive,
     turn_group,
@@ -675,7 +676,7 @@ def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
     turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
-    turn_group, turn_cause, turn_date,
+    turn_group, turn_cause, turn_date, turn_duty,
 )  # fmt: skip
 
 
@@ -800,7 +801,8 @@ def bind_numbers(wanted: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> l
         same = min(
             (other for other in measured if _says_same(word, other)), key=lambda o: _distance(word, o), default=None
         )
-        if same is None and bound and bound[-1].key in BOUND_NAMES:
+        is_rounded = same is not None and _distance(word, same) > 0
+        if (same is None or is_rounded) and bound and bound[-1].key in BOUND_NAMES:
             limit = bound[-1].key
             same = next((other for other in plain if _lies_within(limit, word, other)), None)
             if same is not None:

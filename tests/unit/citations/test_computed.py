@@ -64,6 +64,7 @@ def test_a_right_sum_is_told_by_the_figures_of_the_passage(claim: str, sentence:
         ("Lyon has more rooms than Lund.", "Lyon has 4 rooms."),
         ("Lyon has twice as many rooms as Lund.", "Lyon has 9 rooms. Lund has 4 rooms."),
         ("Lyon has twice as much dust as Lund.", "Lyon has 8 rooms. Lund has 4 rooms."),
+        ("Both gates open.", "The north gate, the south gate and the west gate."),
         ("Half of the seats are sold.", "Of the 90 seats, 30 are sold."),
         ("The fee tripled.", "The fee rose from 4 to 8."),
         ("The fee rose by 5.", "The fee rose from 4 to 8."),

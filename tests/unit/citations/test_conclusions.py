@@ -32,6 +32,8 @@ def conclusions_of(sentence: str) -> list[str]:
         ("The fee rose from 4 in 2019 to 8 in 2022.", "The fee rose from 4 to 8 2019 to 2022"),
         ("Do not enter if it rains or is dark.", "Do not enter if it is dark"),
         ("Do not take more than 6 pills a day.", "You can take at most 6 pills a day".replace("You", "you")),
+        ("Fishing eel is forbidden here.", "you may not Fishing eel here"),
+        ("Parking is permitted here.", "you can Parking here"),
         ("The bar closes at six.", "The bar is open until six"),
         ("The chapel seats 120.", "The chapel has 120 seats"),
         ("Side effects are pain and fever.", "Side effects include pain and fever"),
