@@ -138,6 +138,7 @@ bench-peers: $(READY) ## Measure ingest, query and memory beside LlamaIndex, Hay
 	  $(PYTHON) -m venv --clear benchmarks/.environments/$$name && \
 	  $(BIN)/uv pip install --quiet --python benchmarks/.environments/$$name/bin/python -r benchmarks/environments/$$name.txt || exit 1; done
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.model
 
 CLIENTS := $(VENV)/clients/.ready $(VENV)/readers/.ready $(VENV)/marimo/.ready
 

@@ -5,7 +5,7 @@ Ctrl-C, goes on with the next commit of the store, or the next table row, when t
 texts are passages of the shared collections, the vectors are made up: topics, documents about them, passages of those.
 Exact neighbours are computed from the same vectors by numpy. Half of the questions are near a passage that the filter
 permits, the others near any passage, whose neighbours the filter takes away. The last rows are of the same passages in
-partitions, each with its own indices.
+partitions, each with its own indices, and of ten partitions that are all links to the store of a million.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ import numpy as np
 from bench import beir, report
 from bench.processors import freeze_garbage
 from roma_core.errors import StoreError
+from roma_core.ranking import rank_chunks
 from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument, Filters
+from roma_core.store.folder import open_folder
 from roma_core.store.fusion import fuse
-from roma_core.store.lance import LanceStore
+from roma_core.store.lance import LanceStore, connect
+from roma_core.store.partitions import create_partitions, name_partition, publish_new
+from roma_core.store.register import FIRST_TABLE, table_folder
 from roma_core.store.rows import rows as make_store_rows
 from roma_core.types import Chunk, Document, ScoredChunk, digest
 
@@ -52,6 +56,8 @@ QUESTIONS, WARM = 40, 5
 DEPTH = 10
 ADDED_DOCUMENTS, ADDED_AT_ONCE = 10_000, 250
 """Documents of one passage that are ingested while questions are asked."""
+PARTITIONS = 10
+"""Partitions of a whole store each that are searched side by side."""
 TENANT = "bench"
 
 RETRIEVAL = Settings().retrieval
@@ -275,9 +281,9 @@ async def search(store: LanceStore, words: str, vector: Vector, filters: Filters
 
 
 async def measure_filter(
-    store: LanceStore, permitted: Permitted, vectors: Vectors, words: Sequence[str]
+    store: LanceStore, permitted: Permitted, vectors: Vectors, words: Sequence[str], copies: int = 1
 ) -> dict[str, object]:
-    """Return recall of the vector leg and latencies of both legs side by side."""
+    """Return recall of the vector leg and latencies of both legs side by side; a passage is there ``copies`` times."""
     rng = random.Random(3)
     recalls: list[float] = []
     taken: list[float] = []
@@ -289,7 +295,7 @@ async def measure_filter(
         dense = await search(store, rng.choice(words), vector, permitted.filters)
         taken.append(1000 * (time.perf_counter() - began))
         used.append(1000 * (time.process_time() - cpu))
-        recalls.append(measure_recall(dense, true))
+        recalls.append(measure_recall(dense[::copies], true))
     return {
         "filter": permitted.name,
         "permitted passages": permitted.count,
@@ -410,6 +416,38 @@ async def measure_partitions(folder: Path, vectors: Vectors, words: Sequence[str
     return rows
 
 
+def link_partitions(folder: Path, name: str) -> Path:
+    """Return a store of ``PARTITIONS`` partitions, all with the files of the store: ten times its passages."""
+    copy = folder / name
+    shutil.rmtree(copy, ignore_errors=True)
+    whole, table = folder / "store" / f"{FIRST_TABLE}.lance", copy / "store" / f"{FIRST_TABLE}.lance"
+    for number in range(PARTITIONS):
+        shutil.copytree(whole, table / f"{name_partition(number)}.lance", copy_function=os.link)
+    return copy
+
+
+async def measure_ten(folder: Path, vectors: Vectors, words: Sequence[str]) -> list[dict[str, object]]:
+    """Return what a question costs over ten partitions of the whole store, beside one, and what their merge costs."""
+    copy = link_partitions(folder, "ten")
+    place = open_folder(copy / "store")
+    table = table_folder(place, FIRST_TABLE)
+    await publish_new(table, await create_partitions(await connect(table), None, PARTITIONS))
+    everything = list_filters(len(vectors))[0]
+    rows = []
+    for partitions, where in ((1, folder), (PARTITIONS, copy)):
+        store = open_store(where)
+        row = await measure_filter(store, everything, vectors, words, copies=partitions)
+        found = [await store.dense(TENANT, vectors[0], limit=RETRIEVAL.retrieve_limit)] * partitions
+        began = time.perf_counter()
+        rank_chunks(((hit.chunk, hit.score, hit.scores) for hits in found for hit in hits), "dense", limit=DEPTH)
+        merged = 1000 * (time.perf_counter() - began)
+        rows.append({"partitions": partitions, **row, "merge ms": merged if partitions > 1 else None})
+        rows[-1]["permitted passages"] = partitions * len(vectors)
+        await store.close()
+    shutil.rmtree(copy)
+    return rows
+
+
 async def measure_whole(
     folder: Path, permitted: Permitted, vectors: Vectors, words: Sequence[str]
 ) -> dict[str, object]:
@@ -444,8 +482,16 @@ async def run(folder: Path, passages: int) -> None:
         *await notes.once("beside", lambda: measure_beside(folder, "beside", 0.1, vectors, words)),
     ]
     report.write("million_states", f"{title} while the store changes", states, "", ["lancedb"])
-    parts = await notes.once("partitions", lambda: measure_partitions(folder, vectors, words))
-    note = "The same passages and questions. Times of runs at different hours: read recall, and ratios with care."
+    parts = [
+        *await notes.once("partitions", lambda: measure_partitions(folder, vectors, words)),
+        *await notes.once("ten", lambda: measure_ten(folder, vectors, words)),
+    ]
+    note = (
+        "The same passages and questions. Times of runs at different hours: read recall, and ratios with care. The "
+        f"last two rows are of one run: the store of {len(vectors):,} passages, and {PARTITIONS} partitions that each "
+        "have its files and their own open indices: each passage is found in all of them, and recall counts it once. "
+        "*merge*: of their lists, which the times of the row hold too."
+    )
     report.write("million_partitions", f"{title} in partitions", parts, note, ["lancedb"])
 
 

@@ -34,14 +34,14 @@ Search = Callable[[str], list[int]]
 
 
 class Model:
-    """The embedding model, run by ONNX Runtime on ``THREADS`` threads, a batch a call."""
+    """The embedding model, run by ONNX Runtime on ``threads`` threads, a batch a call."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = THREADS) -> None:
         from onnxruntime import InferenceSession, SessionOptions
         from tokenizers import Tokenizer
 
         options = SessionOptions()
-        options.intra_op_num_threads = THREADS
+        options.intra_op_num_threads = threads
         place = folder / "model"
         self._session = InferenceSession(str(place / "model.onnx"), options, providers=["CPUExecutionProvider"])
         self._inputs = {node.name for node in self._session.get_inputs()}

@@ -700,7 +700,8 @@ class LanceStore:
                 if passages is not None:
                     return [(passages[row["_rowid"]], float(row["_score"])) for row in places]
             found = await search.select([*CHUNK_FIELDS, "_score"]).to_arrow()
-        return [(parse_chunk(row), float(row["_score"])) for row in found.to_pylist()]
+        rows = _keep_best(found, "_score", "descending", limit + TIE_MARGIN)
+        return [(parse_chunk(row), float(row["_score"])) for row in rows]
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
@@ -723,8 +724,9 @@ class LanceStore:
             search = search.where(where).limit(limit + TIE_MARGIN)
             nearest = await self._read_nearest(table, search, limit)
             if nearest is None:
-                found = (await search.select([*CHUNK_FIELDS, "_distance"]).to_arrow()).to_pylist()
-                nearest = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in found]
+                found = await search.select([*CHUNK_FIELDS, "_distance"]).to_arrow()
+                rows = _keep_best(found, "_distance", "ascending", limit + TIE_MARGIN)
+                nearest = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in rows]
         return _rank_best(nearest, "dense", limit)
 
     async def _read_nearest(self, table: Any, search: Any, limit: int) -> list[tuple[Chunk, float]] | None:
@@ -1217,6 +1219,12 @@ def _add_scores(hits: list[tuple[Chunk, float]], more: list[tuple[Chunk, float]]
         passages[passage.id] = passage
         scores[passage.id] = scores.get(passage.id, 0.0) + score
     return [(passage, scores[key]) for key, passage in passages.items()]
+
+
+def _keep_best(found: Any, column: str, order: Literal["ascending", "descending"], count: int) -> list[dict[str, Any]]:
+    """Return the best rows of an Arrow table; of several partitions each has found so many."""
+    best: list[dict[str, Any]] = found.sort_by([(column, order)])[:count].to_pylist()
+    return best
 
 
 def _rank_best(found: Iterable[tuple[Chunk, float]], retriever: str, limit: int) -> list[ScoredChunk]:

@@ -96,7 +96,7 @@ async def create_partitions(connection: Any, schema: Any, count: int) -> list[An
     A process may be killed meanwhile: what is there already is taken as it is.
     """
     present = set((await connection.list_tables()).tables)
-    names = [_name_partition(number) for number in range(count)]
+    names = [name_partition(number) for number in range(count)]
     return [
         await connection.open_table(name) if name in present else await connection.create_table(name, schema=schema)
         for name in names
@@ -132,7 +132,8 @@ def write_generation(folder: StoreFolder, generation: Generation, stamp: Stamp |
     return folder.exchange(GENERATION_FILE, json.dumps(values), stamp)
 
 
-def _name_partition(number: int) -> str:
+def name_partition(number: int) -> str:
+    """Return the name of a partition in the folder of its table."""
     return f"part-{number}"
 
 
@@ -181,7 +182,7 @@ class PartitionedTable:
             if former is not None and former.generation.versions[number] == version:
                 tables.append(former.tables[number])
                 continue
-            table = await self._connection.open_table(_name_partition(number))
+            table = await self._connection.open_table(name_partition(number))
             await table.checkout(version)
             tables.append(table)
         return Snapshot(file, generation, tuple(tables))
@@ -250,7 +251,7 @@ class PartitionedTable:
         generation = snapshot.generation
         partitions: list[Partition] = []
         for number, version in enumerate(generation.versions):
-            name = _name_partition(number)
+            name = name_partition(number)
             table = await self._connection.open_table(name)
             if int(await table.version()) != version:
                 await table.checkout(version)

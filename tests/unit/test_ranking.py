@@ -101,8 +101,8 @@ async def test_reading_stops_when_a_step_brings_nothing_among_the_best() -> None
     own = [1.0 - 0.05 * place for place in range(20)]
     assert len(await read_until_settled(own, [5.0 - place for place in range(20)], top=5)) == 6
     late = [0.0] * 20
-    late[8] = 9.0  # the ninth is best: its step is read, and one more
-    assert len(await read_until_settled(own, [5.0, 5.0, 5.0, 9.0, *late[4:]], top=5)) == 12
+    late[7] = 9.0  # the eighth is best: its step is read, and one more
+    assert len(await read_until_settled(own, [5.0, 5.0, 5.0, 0.0, 9.0, *late[5:]], top=5)) == 10
 
 
 async def test_reading_goes_on_while_better_ones_come() -> None:
