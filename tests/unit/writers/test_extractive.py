@@ -616,3 +616,17 @@ async def test_no_pair_is_read_twice_for_one_answer() -> None:
         "the next one is tried"
     )
     assert len(read) == len(set(read))
+
+
+@pytest.mark.parametrize(
+    ("rest", "read"), [(" and went on with it to the far end of the bay that summer", 8), ("", 12)]
+)
+async def test_of_many_long_sentences_those_are_read_that_have_words_of_the_question(rest: str, read: int) -> None:
+    sentences = [f"Crew number {number} rowed past the old lighthouse{rest}." for number in range(11)]
+    answering = f"The regatta of the harbour was won by the crew from Garrow{rest}."
+    ranker = Scripted({"Garrow": 6.0})
+    found = passage(" ".join([*sentences, answering]))
+    answer = await write(ExtractiveWriter(ranker), "Who won the regatta of the harbour?", found)
+    assert "Garrow" in answer.text
+    alone = [text for text in ranker.asked if sum(each in text for each in (*sentences, answering)) == 1]
+    assert len(set(alone)) == read
