@@ -588,6 +588,24 @@ def find_names(question: str) -> list[str]:
     ]
 
 
+_MOST_ACRONYM_CHARS = 3
+"""Letters of a name up to which a last "s" belongs to it."""
+
+
+def holds_name(name: str, text: str) -> bool:
+    """Return whether a text has a name, in one number or the other.
+
+    A possessive is held by a possessive alone: who has something is named in every sentence of theirs, so that the bare
+    name would prefer any of these to one that says "we".
+
+    >>> holds_name("Normans", "a Norman knight"), holds_name("Moss", "Mogens"), holds_name("St.", "the st bernard")
+    (True, False, True)
+    """
+    bare = name.casefold().rstrip(".")
+    is_plural = bare.endswith("s") and not bare.endswith("ss") and len(bare) > _MOST_ACRONYM_CHARS
+    return (bare[:-1] if is_plural else bare) in text.casefold()
+
+
 def find_codes(text: str) -> list[str]:
     """Return codes, versions and part numbers, each once.
 

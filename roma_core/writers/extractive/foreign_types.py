@@ -28,7 +28,7 @@ class ForeignType:
 _QUESTIONS: Final[tuple[tuple[str, ValueType], ...]] = (
     (
         r"\b(?:was|wie\s?viel) (?:kostet|kosten|zahle ich|zahlt man|muss ich (?:be)?zahlen)\b"
-        r"|\bwie teuer (?:ist|sind)\b"
+        r"|\bwie teuer (?:ist|sind)\b|\bwie ?viel geld\b|\bcombien d['’]argent\b|\bcu[aá]nto dinero\b"
         r"|\bcombien (?:ça |cela )?(?:co[uû]te(?:nt)?|vaut|valent)\b"
         r"|\b(?:c['’]est|je paie|je paye|dois-je payer) combien\b"
         r"|\bcombien (?:je |on |faut-il |dois-je )?(?:paie|paye|payer)\b"

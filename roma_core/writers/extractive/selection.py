@@ -22,7 +22,15 @@ from roma_core.citations.words import read_words
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.markup.compound import find_sides
-from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, find_names, holds_all_codes, stem_word
+from roma_core.markup.questions import (
+    LIGHT_WORDS,
+    Question,
+    content_words,
+    find_names,
+    holds_all_codes,
+    holds_name,
+    stem_word,
+)
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
@@ -206,11 +214,15 @@ def _quoted_text(unit: QuotableUnit) -> str:
 def _with_names(
     question: Question, units: Sequence[QuotableUnit], pool: Sequence[int], scores: Sequence[float], gap: float
 ) -> list[int]:
-    """Return the units near the best one that hold the most names of the question, and all that are far from it."""
+    """Return the units near the best one that hold the most names of the question, and all that are far from it.
+
+    What their paragraph names before them counts: "The revocation forbade services" speaks of the edict.
+    """
     if not question.names:
         return list(pool)
     best = max(scores[i] for i in pool)
-    counts = {i: count_names(question, read_with_referent(units[i])) for i in pool if scores[i] >= best - gap}
+    near = [i for i in pool if scores[i] >= best - gap]
+    counts = {i: count_names(question, f"{units[i].before}\n{units[i].scored_text}") for i in near}
     most = max(counts.values())
     return [i for i in pool if counts.get(i, most) >= most]
 
@@ -229,7 +241,17 @@ def _has_room(question: Question, chosen: Sequence[QuotableUnit], unit: Quotable
 
 def read_with_referent(unit: QuotableUnit) -> str:
     """Return a unit in its surroundings, after its paragraph up to it where it refers back: "It was shut in May"."""
-    return f"{unit.before}\n{unit.scored_text}" if refers_back(unit) else unit.scored_text
+    is_read = refers_back(unit) or _resumes_name(unit)
+    return f"{unit.before}\n{unit.scored_text}" if is_read else unit.scored_text
+
+
+_RESUMES = re.compile(r"\W*The (?P<noun>[a-z]{3,})\b")
+
+
+def _resumes_name(unit: QuotableUnit) -> bool:
+    """Return whether a unit begins with the common noun of a name before it: "The institute" of the Orr Institute."""
+    found = _RESUMES.match(unit.quote)
+    return found is not None and re.search(rf"\b{found['noun'].capitalize()}\b", unit.before) is not None
 
 
 def refers_back(unit: QuotableUnit) -> bool:
@@ -240,8 +262,7 @@ def refers_back(unit: QuotableUnit) -> bool:
 
 def count_names(question: Question, text: str) -> int:
     """Return how many of the names of a question a text holds."""
-    folded = text.casefold()
-    return sum(name.casefold().rstrip("s.") in folded for name in question.names)
+    return sum(holds_name(name, text) for name in question.names)
 
 
 def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
@@ -652,8 +673,8 @@ def is_row_beside(question: Question, unit: QuotableUnit) -> bool:
 
 def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:
     """Return the names in the question that neither the quotes, nor their titles, nor what they refer to hold."""
-    text = "\n".join(read_with_referent(unit) for unit in chosen).casefold()
-    return [name for name in find_names(question) if name.casefold().rstrip("s.") not in text]
+    text = "\n".join(read_with_referent(unit) for unit in chosen)
+    return [name for name in find_names(question) if not holds_name(name, text)]
 
 
 _WE = re.compile(r"\b(?:we|our|ours|us)\b", re.IGNORECASE)

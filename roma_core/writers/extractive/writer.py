@@ -35,6 +35,7 @@ from roma_core.markup.questions import (
     count_tokens,
     focus_question,
     holds_code,
+    holds_name,
     read_keywords,
     read_question,
     split_words,
@@ -87,6 +88,7 @@ from roma_core.writers.extractive.recipes import (
     summarise,
 )
 from roma_core.writers.extractive.selection import (
+    SHORT_WORDS,
     Disagreement,
     choose_sides,
     choose_units,
@@ -614,6 +616,10 @@ class ExtractiveWriter:
         if together - alone < NEXT_GAIN:
             return chosen
         reading.together = together
+        words = sum(count_words(unit.quote) for unit in (*chosen, following))
+        is_long = words > SHORT_WORDS and len(chosen) == 1
+        if is_long and not refers_back(following) and not asks_certain_kind(reading.question):
+            return chosen  # the next sentence makes it more certain, and is no part of what it says
         return in_document_order(reading.units, [*chosen, following])
 
     async def _shorten(self, reading: _Reading, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
@@ -968,15 +974,15 @@ class _Reading:
         """Return how many names of the question the quotes are not about; half of one that their passages have."""
         missing = missing_names(self.question.text, chosen)
         passages = (*self.sources.passages, *self.sources.added)
-        around = "\n".join(passages[unit.passage - 1].chunk.indexed_text for unit in chosen).casefold()
-        near = [name for name in missing if name.casefold().rstrip("s.") in around]
+        around = "\n".join(passages[unit.passage - 1].chunk.indexed_text for unit in chosen)
+        near = [name for name in missing if holds_name(name, around)]
         own = [name for name in missing if any(self._speaks_for(name, unit) for unit in chosen)]
         return len([name for name in missing if name not in own]) - len([name for name in near if name not in own]) / 2
 
     def _speaks_for(self, name: str, unit: QuotableUnit) -> bool:
         """Return whether a unit says "we" in a document under the name of a firm: a page of its site, a file of it."""
         chunk = (*self.sources.passages, *self.sources.added)[unit.passage - 1].chunk
-        return says_we(unit) and name.casefold().rstrip("s.") in f"{chunk.uri} {chunk.title}".casefold()
+        return says_we(unit) and holds_name(name, f"{chunk.uri} {chunk.title}")
 
     def missing_codes(self, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None) -> list[str]:
         """Return the codes of the question that nothing in the answer names."""

@@ -13,6 +13,7 @@ from roma_core.markup.questions import (
     find_names,
     focus_question,
     holds_code,
+    holds_name,
     read_keywords,
     read_question,
 )
@@ -179,3 +180,17 @@ def test_a_question_may_speak_of_a_picture(question: str, pictured: bool) -> Non
 )
 def test_the_measure_behind_how_is_no_word_that_a_source_needs(question: str, words: set[str]) -> None:
     assert read_question(question).words == words
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_held"),
+    [
+        ("Normans", "a Norman knight", True),
+        ("Moss", "Mogens rows", False),
+        ("Moss", "moss of Moss", True),
+        ("US", "the Ural", False),
+        ("St.", "the St of Orr", True),
+    ],
+)
+def test_a_name_is_held_in_one_number_or_the_other(name: str, text: str, *, is_held: bool) -> None:
+    assert holds_name(name, text) is is_held

@@ -574,6 +574,17 @@ async def test_the_next_sentence_comes_where_only_both_together_answer() -> None
     assert "Troops" not in alone.text
 
 
+async def test_the_next_sentence_makes_a_long_answer_certain_and_is_left_out_where_no_value_is_asked() -> None:
+    class Together(Scripted):
+        async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+            return [9.0 if REBELLION in t and "Troops" in t else 1.0 if REBELLION in t else -9.0 for t in texts]
+
+    found = passage(f"{REBELLION} {ENDING}")
+    answer = await write(ExtractiveWriter(Together({})), "Why did Ballarat rise against the troops?", found)
+    assert answer.text == f"{REBELLION} [1]"
+    assert "low confidence" not in answer.reason
+
+
 @pytest.mark.parametrize(("before", "is_answered"), [(100, True), (1, False)])
 async def test_a_passage_longer_than_the_ranker_reads_is_judged_by_its_best_sentence(
     before: int, is_answered: bool

@@ -11,6 +11,7 @@ from roma_core.writers.extractive.foreign_types import find_foreign_type
     ("question", "value_type", "stated", "missing"),
     [
         ("Was kostet der Eintritt?", "price", "Kinder: 2,50 €", "Vor dem Eintritt ist zu duschen."),
+        ("Wie viel Geld verdient er?", "price", "Er bekommt 900 Euro.", "Er hat zwei Monate."),
         ("combien coûte l'entrée", "price", "C'est gratuit pour tous.", "La douche est obligatoire."),
         ("¿cuánto vale el bacalao?", "price", "Son nueve euros.", "El bacalao lleva sal."),
         ("Um wie viel Uhr öffnet sie?", "clock time", "Sie öffnet um 8 Uhr.", "Sie öffnet täglich."),

@@ -159,3 +159,22 @@ async def test_we_are_those_under_whose_name_a_page_stands(said: str, is_known: 
     )
     answer = await ExtractiveWriter(Scripted({"barometer": 0.5})).answer("Does Brenk guarantee barometers?", [found])
     assert (not answer.is_refusal) is is_known
+
+
+async def test_a_name_of_its_paragraph_belongs_to_a_sentence_that_does_not_refer_back() -> None:
+    text = (
+        "Paris fell out with Montpellier and its Huguenots. Tension led to a siege by the royal army in 1622.\n\n"
+        "Montpellier was among the towns that the edict of 1598 granted to the Huguenots."
+    )
+    answer = await quote("In what year did the army lay siege to Montpellier?", text, {"Tension": 9.0, "edict": 8.0})
+    assert "Tension led to a siege by the royal army in 1622." in answer
+
+
+@pytest.mark.parametrize(
+    ("named", "is_answered"),
+    [("The Orr Institute was founded by the town.", True), ("The Orr Society was founded by the town.", False)],
+)
+async def test_a_common_noun_stands_for_the_name_that_ends_in_it(named: str, *, is_answered: bool) -> None:
+    text = f"{named} The institute will cost around 200 million euros and stand at the harbour."
+    answer = await quote("How much will Orr roughly cost?", text, {"cost": 2.0})
+    assert answer.startswith("The institute will cost") is is_answered
