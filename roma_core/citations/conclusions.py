@@ -2,7 +2,8 @@
 
 "Norvik sold the ferry to Baltic Lines" says that Baltic Lines bought the ferry from Norvik, "the approval of the path
 by the council" that the council approved the path, and "a torch, a rope and a knife" are three items. Each rule has a
-closed form and closed classes of words, and a sentence that denies, plans or reports something gives no conclusion.
+closed form and closed classes of words, and a sentence that denies, plans, reports or supposes something gives no
+conclusion.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import pairwise
 from roma_core.citations.lexicon import (
     ATTRIBUTIONS,
     AUXILIARIES,
+    CONDITIONS,
     DETERMINERS,
     HEDGES,
     IRREGULAR_PASTS,
@@ -39,7 +41,7 @@ from roma_core.citations.statements import (
 from roma_core.citations.turns import turn_active, turn_date
 from roma_core.citations.words import ClaimWord, one_spelling
 
-_NOT_PLAIN = NEGATIONS | HEDGES | ATTRIBUTIONS | SOFT_DENIALS
+_NOT_PLAIN = NEGATIONS | HEDGES | ATTRIBUTIONS | SOFT_DENIALS | (CONDITIONS - {"although", "until", "till", "without"})
 _ENDS_NOUN = frozenset("in on at for after before since during because when while if until as from with by".split())
 _ARTICLES = frozenset("a an the its his her their".split())
 
@@ -72,7 +74,7 @@ def draw_conclusions(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 
 def _is_plain(words: Sequence[ClaimWord]) -> bool:
-    """Return whether a sentence denies, plans, doubts and reports nothing."""
+    """Return whether a sentence denies, plans, doubts, reports and supposes nothing."""
     return not any(word.key in _NOT_PLAIN and word.text != "May" for word in words)
 
 
@@ -280,7 +282,8 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*other, words[verb], *subject, *rest]
     elif base == "own" and other:
         yield [*other, _in_tense("belonged", "belong", words[verb]), make_word("to", words[verb]), *subject, *rest]
-        yield [*subject, make_word("is", words[verb]), *_of("the owner of", words[verb]), *other, *rest]
+        be = "was" if is_past_form(words[verb]) else "is"
+        yield [*subject, make_word(be, words[verb]), *_of("the owner of", words[verb]), *other, *rest]
     elif base == "belong" and other[:1] and other[0].key == "to" and len(other) > 1:
         yield [*other[1:], _in_tense("owned", "own", words[verb]), *subject, *rest]
     elif base == "teach" and other and all(word.is_name for word in other):
@@ -511,7 +514,7 @@ def _counts(words: Sequence[ClaimWord]) -> Iterator[Words]:
     verb = find_verb(words)
     if not borders or not verb or verb >= borders[0]:
         return
-    if {word.key for word in words} & NEGATIONS:
+    if {word.key for word in words} & (NEGATIONS | {"or"}):
         return
     count, end = len(borders), borders[-1]
     starts = [s for s in range(max(verb + 1, borders[0] - _LONGEST_ITEM), borders[0]) if _begins_item(words, s, verb)]
