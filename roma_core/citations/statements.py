@@ -111,7 +111,8 @@ def match_forms(words: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Word
             continue
         is_done = form == PARTICIPLE
         same = next((w for w in others if is_past_form(w) == is_done and w.kind == "word" and lemma(w) == base), None)
-        matched.append(replace(word, key=same.key if same else own, stem=same.stem if same else stem(own)))
+        alone = own if is_done else base  # "chose" is not "choose" where neither side has the word
+        matched.append(replace(word, key=same.key if same else alone, stem=same.stem if same else stem(alone)))
     return matched
 
 
