@@ -65,7 +65,8 @@ KINDS_NOTE = """Small texts and claims written by hand, by kind of change: `test
 verbatim or supported. The kinds whose names end in *two* were written after the rules were made for the first ones,
 over other texts; what the check got wrong in them was then mended where a rule of its kind could. From *chat minutes*
 on, the texts are of kinds that the rules had not seen (minutes, leaflets, clauses, tickets, mails, logs), and the
-claims are what language models write from them."""
+claims are what language models write from them. From *label and value lines* on, texts and claims were written together
+with the rules for them: they guard these rules and do not say how far they reach."""
 COST_NOTE = """One process, sentences of SQuAD 2.0 dev cited to their own paragraphs, nothing cached before."""
 
 
