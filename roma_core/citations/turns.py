@@ -86,6 +86,8 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for opening in openings[:3]:
         for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
             agent = words[place + 1 : end]
+            if end < len(words) and _goes_on(words, end):
+                continue
             if place == verb + 2 and words[verb + 1].key in PREPOSITIONS:  # "was paid for by"
                 stranded = [*active, words[verb + 1], *words[opening:subject_end]]
                 yield [*words[:opening], *agent, *stranded, *words[end:]]
@@ -96,6 +98,12 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
             yield [*words[:opening], *told]
             if opening:
                 yield [*told, *words[:opening]]
+
+
+def _goes_on(words: Sequence[ClaimWord], end: int) -> bool:
+    """Return whether an agent goes on at ``end``: "by Ada Kern and C", of which "Kern and C" are no object."""
+    is_name = words[end].is_name and words[end - 1].is_name and words[end].gap == " "
+    return is_name or bool({words[end - 1].key, words[end].key} & {"and", "or"})
 
 
 def _read_passive(words: Sequence[ClaimWord], verb: int) -> tuple[list[ClaimWord], int]:
