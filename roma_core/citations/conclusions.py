@@ -41,7 +41,15 @@ from roma_core.citations.statements import (
 from roma_core.citations.turns import turn_active, turn_date
 from roma_core.citations.words import ClaimWord, one_spelling
 
-_NOT_PLAIN = NEGATIONS | HEDGES | ATTRIBUTIONS | SOFT_DENIALS | (CONDITIONS - {"although", "until", "till", "without"})
+_NOT_QUITE = frozenset({"nearly", "almost", "practically", "virtually"})
+_NOT_PLAIN = (
+    NEGATIONS
+    | HEDGES
+    | ATTRIBUTIONS
+    | SOFT_DENIALS
+    | _NOT_QUITE
+    | (CONDITIONS - {"although", "until", "till", "without"})
+)
 _ENDS_NOUN = frozenset("in on at for after before since during because when while if until as from with by".split())
 _ARTICLES = frozenset("a an the its his her their".split())
 
