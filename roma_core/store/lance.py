@@ -103,9 +103,9 @@ REFINED, REFINED_FILTERED = 200, 2400
 """Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
 loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
 as much else. Each vector is read from the disk, which takes most of a search's time."""
-NPROBES, NPROBES_FILTERED, MOST_PROBES = 24, 48, 1024
-"""Cells of the index that a search looks into: without a condition, with one that permits nearly all, and at most. Over
-a million vectors a search of 24 finds .99 of the ten nearest in half the time of one of 48, which finds all."""
+NPROBES, MOST_PROBES = 48, 1024
+"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
+cost little: a vector in a cell is 24 bytes, and a whole search of a million passages is no quicker with half of them."""
 MOST_PERMITTED: Final = 0.9
 """Share of the rows from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 100_000
@@ -817,9 +817,8 @@ class LanceStore:
         is_filtered = permitted < MOST_PERMITTED * total
         if is_filtered and permitted <= EXACT_UP_TO:
             return None
-        if not is_filtered:
-            return IndexLook(NPROBES, REFINED)
-        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES_FILTERED * total / permitted)), REFINED_FILTERED)
+        refined = REFINED_FILTERED if is_filtered else REFINED
+        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES * total / permitted)), refined)
 
     async def _count_permitted(self, table: Any, condition: str) -> int:
         """Return the number of rows that a condition permits; it is counted again after each change of the table."""
