@@ -105,7 +105,7 @@ loses half of the true neighbours, and more where a condition takes the nearest 
 as much else. Each vector is read from the disk, which takes most of a search's time."""
 NPROBES, MOST_PROBES = 48, 1024
 """Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
-cost little: a vector in a cell is 24 bytes, and a whole search of a million passages is no quicker with half of them."""
+cost little: a vector in a cell is 24 bytes, and half of them make no whole search of a million passages quicker."""
 MOST_PERMITTED: Final = 0.9
 """Share of the rows from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 100_000
