@@ -19,7 +19,7 @@ from roma_core.citations.conclusions import list_borders
 from roma_core.citations.lexicon import DENIALS, DETERMINERS, PRONOUNS
 from roma_core.citations.numbers import UNITS, Quantity, is_within
 from roma_core.citations.phrases import BOUND_NAMES
-from roma_core.citations.statements import PARTICIPLE, Words, find_verb, in_form, in_singular, make_word
+from roma_core.citations.statements import PARTICIPLE, Words, find_verb, in_form, in_singular, make_phrase, make_word
 from roma_core.citations.words import ClaimWord
 
 Sentences = Sequence[Sequence[ClaimWord]]
@@ -225,7 +225,7 @@ def _spanned(
         told = before[: -3 if before[-2].key == "age" and before[-3].key == "at" else -4]
         verb = find_verb(told)
         if verb and not after:
-            yield [[*told[:verb], *_phrase("was born", told[verb]), *_on(early)], [*told, *_on(late)]]
+            yield [[*told[:verb], *make_phrase("was born", told[verb]), *_on(early)], [*told, *_on(late)]]
         return
     subject = before[:-1] if before[-1].key in {"for", "is"} else before
     if subject and (subject[-1].key in _LASTING or before[-1].key == "is"):
@@ -238,8 +238,8 @@ def _spanned(
         for begun in _BEGINS if is_clock else _BEGUN:
             for ended in _ENDS if is_clock else _ENDED:
                 yield [
-                    [*event, *_phrase(" ".join(begun), event[-1]), *_on(early)],
-                    [*event, *_phrase(" ".join(ended), event[-1]), *_on(late)],
+                    [*event, *make_phrase(" ".join(begun), event[-1]), *_on(early)],
+                    [*event, *make_phrase(" ".join(ended), event[-1]), *_on(late)],
                 ]
 
 
@@ -260,10 +260,6 @@ def _with_subject(words: Sequence[ClaimWord], subject: Sequence[ClaimWord]) -> W
     """Return "the show opened" for "it opened"."""
     is_pronoun = words[0].key in PRONOUNS and words[0].key not in DETERMINERS
     return [*subject, *words[1:]] if is_pronoun and subject else list(words)
-
-
-def _phrase(phrase: str, like: ClaimWord) -> Words:
-    return [make_word(key, like) for key in phrase.split()]
 
 
 def _on(date: ClaimWord) -> Words:

@@ -36,6 +36,7 @@ from roma_core.citations.statements import (
     is_past_form,
     is_verb_at,
     lemma,
+    make_phrase,
     make_word,
 )
 from roma_core.citations.turns import turn_active, turn_date
@@ -131,17 +132,17 @@ def _conditions(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if not verb or {word.key for word in clause} & NEGATIONS:
         return
     main = list(words[:start]) if start else [replace(words[end], gap=" "), *words[end + 1 :]]
-    told = make_word("if", words[start]), make_word("not", words[start])
+    condition, denial = make_word("if", words[start]), make_word("not", words[start])
     if clause[verb].key in AUXILIARIES - {"has"}:
-        denied = [*clause[: verb + 1], told[1], *clause[verb + 1 :]]
+        denied = [*clause[: verb + 1], denial, *clause[verb + 1 :]]
     else:
         does = make_word("did" if is_past_form(clause[verb]) else "does", words[start])
-        denied = [*clause[:verb], does, told[1], in_form(clause[verb], THIRD_PERSON), *clause[verb + 1 :]]
-    yield [told[0], *denied, replace(main[0], gap=", "), *main[1:]]
-    yield [*main, told[0], *denied]
+        denied = [*clause[:verb], does, denial, in_form(clause[verb], THIRD_PERSON), *clause[verb + 1 :]]
+    yield [condition, *denied, replace(main[0], gap=", "), *main[1:]]
+    yield [*main, condition, *denied]
     negation = next((index for index, word in enumerate(main) if word.key == "not"), 0)
     if negation and sum(word.key in NEGATIONS for word in main) == 1:
-        yield [*main[:negation], *main[negation + 1 :], make_word("only", words[start]), told[0], *clause]
+        yield [*main[:negation], *main[negation + 1 :], make_word("only", words[start]), condition, *clause]
 
 
 def _alternatives(words: Sequence[ClaimWord]) -> Iterator[Words]:
@@ -195,7 +196,7 @@ def _bans(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [make_word("you", verb), make_word(modal, words[be]), *denial, verb, *rest]
 
 
-_CLOSING = {"closes": (("is", "closed", "after"), ("is", "open", "until")), "opens": (("is", "open", "from"),)}
+_CLOSING = {"closes": ("is closed after", "is open until"), "opens": ("is open from",)}
 """What "closes at six" says of the time behind it."""
 
 
@@ -207,7 +208,7 @@ def _plain_facts(words: Sequence[ClaimWord]) -> Iterator[Words]:
     subject, key, rest = list(words[:verb]), words[verb].key, list(words[verb + 1 :])
     if key in _CLOSING and rest[0].key == "at":
         for told in _CLOSING[key]:
-            yield [*subject, *_of(" ".join(told), words[verb]), *rest[1:]]
+            yield [*subject, *make_phrase(told, words[verb]), *rest[1:]]
     if key == "seats" and rest[0].is_number:
         has, seats, people = (make_word(word, words[verb]) for word in ("has", "seats", "people"))
         yield [*subject, has, rest[0], seats, *rest[1:]]
@@ -291,12 +292,12 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
     elif base == "own" and other:
         yield [*other, _in_tense("belonged", "belong", words[verb]), make_word("to", words[verb]), *subject, *rest]
         be = "was" if is_past_form(words[verb]) else "is"
-        yield [*subject, make_word(be, words[verb]), *_of("the owner of", words[verb]), *other, *rest]
+        yield [*subject, make_word(be, words[verb]), *make_phrase("the owner of", words[verb]), *other, *rest]
     elif base == "belong" and other[:1] and other[0].key == "to" and len(other) > 1:
         yield [*other[1:], _in_tense("owned", "own", words[verb]), *subject, *rest]
     elif base == "teach" and other and all(word.is_name for word in other):
         for role in ("student", "pupil"):
-            yield [*other, *_of(f"was a {role} of", words[verb]), *subject, *rest]
+            yield [*other, *make_phrase(f"was a {role} of", words[verb]), *subject, *rest]
 
 
 def _end_of_score(words: Sequence[ClaimWord], start: int) -> int:
@@ -310,10 +311,6 @@ def _end_of_score(words: Sequence[ClaimWord], start: int) -> int:
 
 
 _CONVERSE_VERBS = _TRANSFERS.keys() | _WINNING | _FOLLOWING | _PRECEDING | _MUTUAL | {"lose", "own", "belong", "teach"}
-
-
-def _of(phrase: str, like: ClaimWord) -> Words:
-    return [make_word(key, like) for key in phrase.split()]
 
 
 def _transfers(words: Sequence[ClaimWord], verb: int, base: str) -> Iterator[Words]:
@@ -340,7 +337,7 @@ def _transfers(words: Sequence[ClaimWord], verb: int, base: str) -> Iterator[Wor
     if base in {"lend", "borrow"}:
         lender, taker = (subject, other) if base == "lend" else (other, subject)
         received = _in_tense("received", "receive", words[verb])
-        loan = [*_of("a loan of", words[verb]), *thing]
+        loan = [*make_phrase("a loan of", words[verb]), *thing]
         yield [*taker, received, *loan, make_word("from", words[verb]), *lender, *words[end:]]
 
 
@@ -569,16 +566,16 @@ def conclude_list(intro: Sequence[ClaimWord], items: Sequence[Sequence[ClaimWord
         return
     else:
         return
-    yield [*_of("there is", like), count, noun, make_word("of", like), *owner]
+    yield [*make_phrase("there is", like), count, noun, make_word("of", like), *owner]
     singular = make_word(noun.key.removesuffix("s"), like)
     for item in items:
         name = [word for index, word in enumerate(item) if not any("(" in w.gap for w in item[: index + 1])]
         of = [make_word("of", like), *owner]
-        yield [*name, *_of("is a", like), singular, *of]
+        yield [*name, *make_phrase("is a", like), singular, *of]
         one = number_word(Decimal(1), "", like)
-        yield [*name, make_word("is", like), one, *_of("of the", like), count, noun, *of]
+        yield [*name, make_word("is", like), one, *make_phrase("of the", like), count, noun, *of]
         if 0 < len(name) < len(item):
-            yield [*name, *_of("is the", like), *(replace(word, gap=" ") for word in item[len(name) :]), *of]
+            yield [*name, *make_phrase("is the", like), *(replace(word, gap=" ") for word in item[len(name) :]), *of]
 
 
 def _begins_item(words: Sequence[ClaimWord], index: int, verb: int) -> bool:

@@ -81,6 +81,11 @@ def make_word(key: str, like: ClaimWord, gap: str = " ") -> ClaimWord:
     return ClaimWord(key, key, stem(key), like.start, like.start, gap)
 
 
+def make_phrase(phrase: str, like: ClaimWord) -> Words:
+    """Return the words of a phrase that the sentence does not have, at the place of ``like``."""
+    return [make_word(key, like) for key in phrase.split()]
+
+
 def lemma(word: ClaimWord) -> str:
     """Return one key for the forms of a verb: "writes", "wrote" and "written" have that of "write"."""
     return BASE_OF.get(word.key) or BASE_OF.get(word.key.removesuffix("s")) or word.stem

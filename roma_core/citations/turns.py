@@ -22,7 +22,15 @@ from roma_core.citations.lexicon import (
     PRONOUNS,
     REPORTING,
 )
-from roma_core.citations.statements import PARTICIPLE, PARTICLES, THIRD_PERSON, in_form, is_verb_at, make_word
+from roma_core.citations.statements import (
+    PARTICIPLE,
+    PARTICLES,
+    THIRD_PERSON,
+    in_form,
+    is_verb_at,
+    make_phrase,
+    make_word,
+)
 from roma_core.citations.words import ClaimWord, stem
 
 _HEADS = frozenset(
@@ -139,7 +147,7 @@ def turn_inclusion(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield "the price includes meals" for "meals are included in the price", and the other way round."""
     verb = next((index for index in range(1, min(6, len(words) - 1)) if words[index].key == "includes"), 0)
     if verb:
-        told = [make_word(key, words[verb]) for key in ("is", "included", "in")]
+        told = make_phrase("is included in", words[verb])
         yield [*words[verb + 1 :], *told, *words[:verb]]
     for index in range(2, len(words) - 2):
         if [word.key for word in words[index - 1 : index + 2]] == ["is", "included", "in"]:

@@ -189,7 +189,7 @@ def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnsw
     """
     answers = [answer for table in tables for answer in _answers_of(question, table)]
     answers = [
-        answer for answer in answers if answer.coverage >= LEAST_COVERAGE and not is_of_other_year(question, answer)
+        answer for answer in answers if answer.coverage >= LEAST_COVERAGE and not _is_of_other_year(question, answer)
     ]
     return max(answers, key=lambda answer: answer.coverage, default=None)
 
@@ -798,7 +798,7 @@ def find_missing_thing(question: Question, answer: TableAnswer) -> str:
     return "" if content_words(thing) <= held else thing
 
 
-def is_of_other_year(question: Question, answer: TableAnswer) -> bool:
+def _is_of_other_year(question: Question, answer: TableAnswer) -> bool:
     """Return whether rows are of another year than the question's: of a table of 2025, where 2023 is asked.
 
     Their year stands above the table, in its header, or in a column that says when. Dates of other columns ("joined")
