@@ -46,7 +46,9 @@ from roma_core.store.partitions import (
     count_unindexed,
     create_partitions,
     find_index,
+    holds_enough,
     is_partitioned,
+    list_places,
     open_for_writing,
     publish_new,
 )
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Kind = Literal["document", "chunk"]
 
+_ALL_CHUNKS: Final = "kind = 'chunk'"
 KEY_COLUMNS = ("key", "kind")
 """Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
 it wrote, for the sake of writers without a lease."""
@@ -107,7 +110,7 @@ NPROBES, MOST_PROBES = 48, 1024
 """Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
 cost little: a vector in a cell is 24 bytes, and half of them make no whole search of a million passages quicker."""
 MOST_PERMITTED: Final = 0.9
-"""Share of the rows from which on a condition takes away next to nothing."""
+"""Share of the chunks from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 100_000
 """Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of
 the index that are not looked into, and is lost among vectors that are about as far."""
@@ -142,6 +145,8 @@ class IndexLook:
     """Cells that are looked into."""
     refined: int
     """Vectors that are compared exactly, about."""
+    permits_nearly_all: bool
+    """Whether it is quicker to take out of what was found what is not permitted, than to find which rows are."""
 
 
 class LanceStore:
@@ -448,7 +453,7 @@ class LanceStore:
                 await table.create_index(column, config=Bitmap(), replace=True)
         if rebuilds or await count_unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
-        chunks = await table.count_rows("kind = 'chunk'")
+        chunks = await table.count_rows(_ALL_CHUNKS)
         for column in LOOKED_UP if chunks >= ANN_FROM else ():
             if rebuilds or await count_unindexed(table, column):
                 await table.create_index(column, config=BTree(), replace=True)
@@ -654,7 +659,8 @@ class LanceStore:
         words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
         hits = await self._match(table, words, where, limit)
         missing = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
-        misspelt = [word for word in missing if not await self._holds_word(table, word, where)]
+        are_held = await asyncio.gather(*(self._holds_word(table, word, where) for word in missing))
+        misspelt = [word for word, is_held in zip(missing, are_held, strict=True) if not is_held]
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
             hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
@@ -691,17 +697,7 @@ class LanceStore:
         query = MatchQuery(text, column="search_text", fuzziness=fuzziness, prefix_length=1 if fuzziness else 0)
         with self._reading():
             search = table.query().nearest_to_text(query).where(where).limit(limit + TIE_MARGIN)
-            if not isinstance(table, PartitionedTable):
-                version, scored = await asyncio.gather(
-                    _read_version(table), search.select(["_score"]).with_row_id().to_arrow()
-                )
-                places = scored.to_pylist()
-                passages = await self._read_passages(table, version, [row["_rowid"] for row in places])
-                if passages is not None:
-                    return [(passages[row["_rowid"]], float(row["_score"])) for row in places]
-            found = await search.select([*CHUNK_FIELDS, "_score"]).to_arrow()
-        rows = _keep_best(found, "_score", "descending", limit + TIE_MARGIN)
-        return [(parse_chunk(row), float(row["_score"])) for row in rows]
+            return await self._read_best(table, search, "_score", limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
@@ -714,40 +710,42 @@ class LanceStore:
                 best = await self._search_block(table, tenant, vector, limit)
                 if best is not None:
                     return best
-            search = table.query().nearest_to(vector).distance_type("cosine")
             look = await self._choose_look(table, where)
-            if look is None:
-                search = search.bypass_vector_index()
-            else:
+
+            def begin_search() -> Any:
+                search = table.query().nearest_to(vector).distance_type("cosine").where(where)
+                search = search.limit(limit + TIE_MARGIN)
+                if look is None:
+                    return search.bypass_vector_index()
                 factor = math.ceil(look.refined / (limit + TIE_MARGIN))
-                search = search.nprobes(look.probes).refine_factor(factor)
-            search = search.where(where).limit(limit + TIE_MARGIN)
-            nearest = await self._read_nearest(table, search, limit)
-            if nearest is None:
-                found = await search.select([*CHUNK_FIELDS, "_distance"]).to_arrow()
-                rows = _keep_best(found, "_distance", "ascending", limit + TIE_MARGIN)
-                nearest = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in rows]
-        return _rank_best(nearest, "dense", limit)
+                return search.nprobes(look.probes).refine_factor(factor)
 
-    async def _read_nearest(self, table: Any, search: Any, limit: int) -> list[tuple[Chunk, float]] | None:
-        """Return the passages that a search of vectors finds, with their cosines: the best, and what is as near.
+            # Each step of a query changes it, so the quick one is begun by itself.
+            quick = begin_search().postfilter() if look is not None and look.permits_nearly_all else None
+            nearest = await self._read_best(table, begin_search(), "_distance", limit, quick)
+        return _rank_best([(passage, 1.0 - distance) for passage, distance in nearest], "dense", limit)
 
-        They are found first and read then: none is read beyond the limit, nor one that is in memory. None where they
-        cannot be read by their places.
+    async def _read_best(
+        self, table: Any, search: Any, column: Literal["_score", "_distance"], limit: int, quick: Any = None
+    ) -> list[tuple[Chunk, float]]:
+        """Return the ``limit`` best passages that a search finds, and what is as good as the last of them.
+
+        Each comes with its value of ``column``. They are found first and read then: none is read beyond the limit, nor
+        one that is in memory. ``quick`` is a search that may find fewer; then ``search`` is made, too.
         """
-        if isinstance(table, PartitionedTable):
-            return None
-        version, found = await asyncio.gather(
-            _read_version(table), search.select(["_distance"]).with_row_id().to_arrow()
-        )
-        distances = dict(zip(found.column("_rowid").to_pylist(), found.column("_distance").to_pylist(), strict=True))
-        order = sorted(distances, key=lambda place: distances[place])
-        near, beyond = order[:limit], order[limit:]
-        near += [place for place in beyond if distances[place] == distances[near[-1]]]
-        passages = await self._read_passages(table, version, near)
-        if passages is None:
-            return None
-        return [(passages[place], 1.0 - float(distances[place])) for place in near]
+        version = await _read_version(table)
+        found = await quick.select([column]).with_row_id().to_arrow() if quick is not None else None
+        if found is None or not holds_enough(table, found, limit):
+            found = await search.select([column]).with_row_id().to_arrow()
+        values = dict(zip(list_places(found), found.column(column).to_pylist(), strict=True))
+        order = sorted(values, key=values.__getitem__, reverse=column == "_score")
+        best, beyond = order[:limit], order[limit:]
+        best += [place for place in beyond if values[place] == values[best[-1]]]
+        passages = await self._read_passages(table, version, best)
+        if passages is not None:
+            return [(passages[place], float(values[place])) for place in best]
+        found = await search.select([*CHUNK_FIELDS, column]).to_arrow()
+        return [(parse_chunk(row), float(row[column])) for row in found.to_pylist()]
 
     async def _search_block(self, table: Any, tenant: str, vector: Vector, limit: int) -> list[ScoredChunk] | None:
         """Return the nearest passages of a tenant whose vectors are in memory; None where LanceDB is to search."""
@@ -798,7 +796,7 @@ class LanceStore:
             found = await table.take_row_ids(missing).select([*CHUNK_FIELDS]).with_row_id().to_arrow()
         except (RuntimeError, ValueError, OSError):
             return None  # upkeep has moved them; what is wrong otherwise is said by the search that follows
-        read = {int(row["_rowid"]): parse_chunk(row) for row in found.to_pylist()}
+        read = {place: parse_chunk(row) for place, row in zip(list_places(found), found.to_pylist(), strict=True)}
         if len(read) < len(missing):
             return None
         self._memory.hold_passages(version, read)
@@ -810,15 +808,16 @@ class LanceStore:
         That is so without an index and where few are permitted. Else the fewer are permitted the more cells are looked
         into, so that as many permitted vectors are met as without a condition.
         """
-        total = int(await table.count_rows())
+        total = await self._count_permitted(table, _ALL_CHUNKS)
         if total < ANN_FROM:
             return None
         permitted = await self._count_permitted(table, where.to_sql())
-        is_filtered = permitted < MOST_PERMITTED * total
-        if is_filtered and permitted <= EXACT_UP_TO:
+        permits_nearly_all = permitted >= MOST_PERMITTED * total
+        if not permits_nearly_all and permitted <= EXACT_UP_TO:
             return None
-        refined = REFINED_FILTERED if is_filtered else REFINED
-        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES * total / permitted)), refined)
+        refined = REFINED if permits_nearly_all else REFINED_FILTERED
+        probes = min(MOST_PROBES, math.ceil(NPROBES * total / permitted))
+        return IndexLook(probes, refined, permits_nearly_all)
 
     async def _count_permitted(self, table: Any, condition: str) -> int:
         """Return the number of rows that a condition permits; it is counted again after each change of the table."""
@@ -1218,12 +1217,6 @@ def _add_scores(hits: list[tuple[Chunk, float]], more: list[tuple[Chunk, float]]
         passages[passage.id] = passage
         scores[passage.id] = scores.get(passage.id, 0.0) + score
     return [(passage, scores[key]) for key, passage in passages.items()]
-
-
-def _keep_best(found: Any, column: str, order: Literal["ascending", "descending"], count: int) -> list[dict[str, Any]]:
-    """Return the best rows of an Arrow table; of several partitions each has found so many."""
-    best: list[dict[str, Any]] = found.sort_by([(column, order)])[:count].to_pylist()
-    return best
 
 
 def _rank_best(found: Iterable[tuple[Chunk, float]], retriever: str, limit: int) -> list[ScoredChunk]:

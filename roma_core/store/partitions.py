@@ -13,22 +13,32 @@ and the best of their best are the best.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.store.folder import SmallFile, Stamp, StoreFolder, call_folder
 from roma_core.types import digest
 
+T = TypeVar("T")
+
 GENERATION_FILE: Final = "generation.json"
 MOST_PARTITIONS: Final = 256
+ROW: Final = "_rowid"
+"""LanceDB's column of the numbers of rows."""
+PARTITION: Final = "_partition"
+"""Column of the numbers of partitions beside it."""
+_ROWS: Final = 1 << 64
+"""Numbers that a row of a partition may have."""
 QUERY_STEPS: Final = frozenset(
     {
         *("where", "select", "limit", "with_row_id", "nearest_to", "nearest_to_text"),
-        *("distance_type", "bypass_vector_index", "nprobes", "refine_factor"),
+        *("distance_type", "bypass_vector_index", "nprobes", "refine_factor", "postfilter"),
     }
 )
 """Methods by which a query of LanceDB's is put together, as far as they may be asked of several tables."""
@@ -187,19 +197,23 @@ class PartitionedTable:
             tables.append(table)
         return Snapshot(file, generation, tuple(tables))
 
-    async def read(self, ask: Any) -> list[Any]:
+    async def read(self, ask: Callable[[Any], Awaitable[T]]) -> list[T]:
         """Return what ``ask`` answers about each partition of one generation.
 
         >>> await table.read(lambda partition: partition.count_rows())  # doctest: +SKIP
         [3, 4]
         """
+        return await self.read_numbered(lambda _, table: ask(table))
+
+    async def read_numbered(self, ask: Callable[[int, Any], Awaitable[T]]) -> list[T]:
+        """Return what ``ask`` answers about each partition of one generation, given its number and its table."""
         attempt = 0
         while True:
             attempt += 1
             before = await self._read_file()
             try:
                 snapshot = await self.open_snapshot()
-                return list(await asyncio.gather(*(ask(table) for table in snapshot.tables)))
+                return list(await asyncio.gather(*itertools.starmap(ask, enumerate(snapshot.tables))))
             except (RuntimeError, ValueError, OSError):
                 # Upkeep may have removed a version between the look at the generation and the read.
                 await asyncio.sleep(RETRY_S)
@@ -209,6 +223,14 @@ class PartitionedTable:
     def query(self) -> PartitionedQuery:
         """Return a query of all partitions."""
         return PartitionedQuery(self)
+
+    def take_row_ids(self, places: Collection[int]) -> PartitionedQuery:
+        """Return a query of the rows at places, see ``list_places``."""
+        return PartitionedQuery(self, places=places)
+
+    def count_open(self) -> int:
+        """Return the number of partitions that were read last."""
+        return len(self._snapshot.tables) if self._snapshot is not None else 0
 
     async def count_rows(self, condition: str | None = None) -> int:
         """Return the number of rows of all partitions that a condition permits."""
@@ -269,28 +291,62 @@ class PartitionedTable:
 
 
 class PartitionedQuery:
-    """A query of several tables: the steps of LanceDB's query, taken in each of them; rows come without an order."""
+    """A query of several tables: the steps of LanceDB's query, taken in each of them; rows come without an order.
 
-    def __init__(self, table: PartitionedTable, steps: tuple[tuple[str, tuple[Any, ...]], ...] = ()) -> None:
+    With row ids, the column ``PARTITION`` says in which table each is. With ``places``, the rows there are read.
+    """
+
+    def __init__(
+        self,
+        table: PartitionedTable,
+        steps: tuple[tuple[str, tuple[Any, ...]], ...] = (),
+        places: Collection[int] | None = None,
+    ) -> None:
         self._table = table
         self._steps = steps
+        self._places = places
 
     def __getattr__(self, name: str) -> Any:
         if name not in QUERY_STEPS:
             raise AttributeError(name)
-        return lambda *values: PartitionedQuery(self._table, (*self._steps, (name, values)))
+        return lambda *values: PartitionedQuery(self._table, (*self._steps, (name, values)), self._places)
 
     async def to_arrow(self) -> Any:
         """Return the rows of all partitions."""
         import pyarrow as pa
 
-        return pa.concat_tables(await self._table.read(self._ask))
+        return pa.concat_tables(await self._table.read_numbered(self._ask))
 
-    async def _ask(self, table: Any) -> Any:
-        query = table.query()
+    async def _ask(self, number: int, table: Any) -> Any:
+        import pyarrow as pa
+
+        query = table.query() if self._places is None else table.take_row_ids(self._list_rows(number))
         for name, values in self._steps:
             query = getattr(query, name)(*values)
-        return await query.to_arrow()
+        found = await query.to_arrow()
+        if ROW not in found.column_names:
+            return found
+        return found.append_column(PARTITION, pa.array([number] * len(found), type=pa.int64()))
+
+    def _list_rows(self, number: int) -> list[int]:
+        """Return the rows of one partition among the places."""
+        return [place % _ROWS for place in self._places or () if place // _ROWS == number]
+
+
+def list_places(found: Any) -> list[int]:
+    """Return the place in the table of each row of an Arrow table with row ids: a number for ``take_row_ids``."""
+    rows: list[int] = found.column(ROW).to_pylist()
+    if PARTITION not in found.column_names:
+        return rows
+    return [number * _ROWS + row for number, row in zip(found.column(PARTITION).to_pylist(), rows, strict=True)]
+
+
+def holds_enough(table: Any, found: Any, limit: int) -> bool:
+    """Return whether a search has found ``limit`` rows, in each partition where the table has some."""
+    if not isinstance(table, PartitionedTable):
+        return len(found) >= limit
+    counts = Counter(found.column(PARTITION).to_pylist())
+    return all(counts[number] >= limit for number in range(table.count_open()))
 
 
 class WritableTable(NamedTuple):

@@ -19,7 +19,8 @@ from roma_core.store import lance
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
-from roma_core.store.partitions import find_index
+from roma_core.store.partitions import find_index, open_for_writing
+from roma_core.store.register import table_folder
 from roma_core.store.rows import rows
 from roma_core.types import Chunk, Document
 
@@ -400,6 +401,39 @@ async def test_a_filter_finds_the_nearest_of_what_it_permits(
             found = await store.dense("t", question, limit=10, filters={"uri_prefix": folder})
             shares.append(len({ids[i] for i in nearest} & {hit.chunk.id for hit in found}) / 10)
         assert np.mean(shares) >= 0.98, folder
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+async def test_passages_of_another_tenant_crowd_out_none_where_a_search_takes_them_out_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    monkeypatch.setattr(lance, "ANN_FROM", 300)
+    monkeypatch.setattr(lance, "REFINED", 4000)
+    store = store_at(tmp_path, partitions=partitions)
+    await fill_with_neighbours(store, own=2000, others=150)
+    assert await find_index((await open_partitions(store))[0], "vector") is not None
+    ids = [f"d{number}-{index}" for number in range(40) for index in range(50)]
+    rows = np.concatenate([vectors(50, number) for number in range(40)])
+    for question in (vectors(1, 77)[0], *vectors(4, 99)):  # the nearest to the first are all of the other tenant
+        exact = [ids[i] for i in np.argsort(-(rows @ question))[:20]]
+        assert [hit.chunk.id for hit in await store.dense("t", question, limit=20)] == exact
+    of_others = await store.dense("u", vectors(1, 77)[0], limit=20)
+    assert [hit.chunk.document_id for hit in of_others] == ["d99"] * 20
+
+
+async def open_partitions(store: LanceStore) -> list[Any]:
+    async with open_for_writing(await store.open_table(), table_folder(store.folder, store.name)) as writable:
+        return [partition.table for partition in writable.partitions]
+
+
+async def fill_with_neighbours(store: LanceStore, *, own: int, others: int) -> None:
+    """Give ``t`` passages anywhere and ``u`` fewer, in one document, that are all near one point."""
+    for number in range(own // 50):
+        await store.put("t", document(number), chunks_of(document(number), 50), vectors(50, number))
+    near = vectors(1, 77) + 0.01 * vectors(others, 5)
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    await store.put("u", document(99), chunks_of(document(99), others), near.astype(np.float32))
+    await store.optimize()
 
 
 async def test_a_filter_counts_what_was_written_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

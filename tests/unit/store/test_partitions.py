@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store import EmbeddedDocument
+from roma_core.store import EmbeddedDocument, lance
 from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import (
@@ -20,8 +20,10 @@ from roma_core.store.partitions import (
     choose_partition_count,
     count_partitions,
     find_partition,
+    list_places,
 )
 from roma_core.store.register import read_register, table_folder
+from roma_core.store.rows import parse_chunk
 from roma_core.types import ReadScope
 from tests.unit.store.test_lance import chunks_of, document, store_at, vectors
 
@@ -91,6 +93,31 @@ async def test_partitions_answer_as_one_table_after_any_changes(tmp_path: Path, 
     assert count_partitions(table_folder(LocalFolder(tmp_path / "parts"), parts.name)) == 3
     await whole.close()
     await parts.close()
+
+
+async def test_rows_are_read_by_their_places_in_partitions(tmp_path: Path) -> None:
+    store = store_at(tmp_path, partitions=3)
+    await fill(store)
+    table = await store.open_table()
+    found = await table.query().where("kind = 'chunk'").select(["id"]).with_row_id().to_arrow()
+    ids = dict(zip(list_places(found), found.column("id").to_pylist(), strict=True))
+    assert len(ids) == len(found) == (await store.counts("t"))[1]
+    wanted = random.Random(1).sample(sorted(ids), 4)
+    taken = await table.take_row_ids(wanted).select(["id"]).with_row_id().to_arrow()
+    assert {place: ids[place] for place in wanted} == dict(
+        zip(list_places(taken), taken.column("id").to_pylist(), strict=True)
+    )
+
+
+async def test_a_search_of_partitions_reads_no_more_passages_than_one_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(lance, "parse_chunk", lambda row: read.append(row["id"]) or parse_chunk(row))
+    store = store_at(tmp_path, partitions=3)
+    await fill(store)
+    assert len(await store.dense("t", vectors(1)[0], limit=5)) == 5
+    assert len(read) == 5
 
 
 async def test_each_change_is_another_version_and_other_processes_see_it(tmp_path: Path) -> None:
