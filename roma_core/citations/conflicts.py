@@ -6,10 +6,11 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from roma_core.citations.lexicon import ANTONYMS, DENIALS
+from roma_core.citations.lexicon import ANTONYMS, APPROXIMATIONS, DENIALS
 from roma_core.citations.numbers import Date, Quantity, convert_quantity, is_convertible, same_quantity
 from roma_core.citations.words import ClaimWord, read_words
 
@@ -20,6 +21,8 @@ LEAST_SHARED = 0.6
 """Share of the content words, numbers and names left out, that two sentences about one thing have in common."""
 MOST_APART = 12.0
 """Factor up to which amounts in other units can be two values of one thing."""
+ABOUT = Decimal("0.05")
+"""Share of an amount by which another one may differ from it where either is said to be about so much."""
 LEAST_WORDS_APART = 4
 """Content words that both must have where nothing says that their documents are about one thing."""
 
@@ -271,6 +274,8 @@ class _Amount:
     numbered: str = ""
     described: frozenset[str] = frozenset()
     """Stems of the two words behind it: "27 lost sailings" are sailings."""
+    is_about: bool = False
+    """It is said to be near this value: "nearly 80"."""
 
 
 def _read_dates(words: Sequence[ClaimWord], given: set[str]) -> list[tuple[str, Date]]:
@@ -296,6 +301,10 @@ def _is_denied(words: Sequence[ClaimWord], position: int) -> bool:
     return before[-1:] != () and (before[-1] in DENIALS or before in _PUTS_ASIDE)
 
 
+_COPULAS = frozenset("is are was were be been being".split())
+_WITHIN_KEY = frozenset("_-.")
+_BEHIND_KEY = frozenset(":=")
+_ERAS = frozenset("bc bce ad ce".split())
 _PUTS_ASIDE = frozenset({("instead", "of"), ("rather", "than"), ("no", "longer")})
 
 
@@ -304,17 +313,25 @@ def _unit(word: ClaimWord) -> str:
 
 
 def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amount]:
-    """Return the quantities of a sentence: no years, no ordinals, and none that the question names."""
+    """Return the quantities of a sentence: no years, ordinals or times of day, and none that the question names."""
     amounts: list[_Amount] = []
     for position, word in enumerate(words):
-        if word.quantity is None or word.key in given or _is_year(word) or _is_denied(words, position):
+        if word.quantity is None or word.key in given or _is_denied(words, position):
             continue
-        if _is_part_of_code(words, position):
+        if _is_year(word) or _is_part_of_code(words, position) or _is_part_of_clock(words, position):
             continue
-        counted = _stem_at(words, position + 1)
-        numbered = "" if counted or word.quantity.unit else _stem_at(words, position - 1)
+        if _is_one_of(words, position) or _has_era(words, position):
+            continue
+        key = _find_key(words, position)
+        is_setting = key is not None and _is_key(words, position + 1)
+        counted = "" if is_setting else _stem_at(words, position + 1)
+        if not counted and key is not None and _is_plural(key):
+            counted = key.stem or key.key
+        before = _stem_at(words, position - 1) if key is None else key.stem or key.key
+        numbered = "" if counted or word.quantity.unit else before
         described = frozenset({counted, _stem_at(words, position + 2)} - {""}) if counted else frozenset()
-        amounts.append(_Amount(word.text, word.quantity, counted, numbered, described))
+        is_about = position > 0 and words[position - 1].key in APPROXIMATIONS
+        amounts.append(_Amount(word.text, word.quantity, counted, numbered, described, is_about))
     return amounts
 
 
@@ -332,6 +349,50 @@ def _is_part_of_code(words: Sequence[ClaimWord], position: int) -> bool:
         if is_joined and (other.text.startswith("0") or (len(one.text) >= 3 and len(other.text) >= 3)):
             return True
     return False
+
+
+def _is_part_of_clock(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for the numbers of "12:30"."""
+    for first in (position - 1, position):
+        if 0 <= first < len(words) - 1 and words[first + 1].gap == ":":
+            if _CLOCK.fullmatch(f"{words[first].text}:{words[first + 1].text[:2]}"):
+                return True
+    return False
+
+
+def _is_one_of(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for the number of "It is one of the series", which counts nothing."""
+    if not 0 < position < len(words) - 1 or words[position].text.casefold() != "one":
+        return False
+    return words[position + 1].key == "of" and words[position - 1].key in _COPULAS
+
+
+def _find_key(words: Sequence[ClaimWord], position: int) -> ClaimWord | None:
+    """Return the last content word of the key of settings whose value stands at a position; None where none does."""
+    if words[position].gap.strip() not in _BEHIND_KEY:
+        return None
+    for at in range(position - 1, -1, -1):
+        if _stem_at(words, at):
+            return words[at]
+        if words[at].gap not in _WITHIN_KEY:
+            return None
+    return None
+
+
+def _is_key(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for a word that begins a key of settings: the ``retry`` of ``retry_max: 3``."""
+    gap = next((word.gap.strip() for word in words[position + 1 :] if word.gap not in _WITHIN_KEY), "")
+    return gap in _BEHIND_KEY
+
+
+def _is_plural(word: ClaimWord) -> bool:
+    text = word.text.casefold()
+    return text.endswith("s") and not text.endswith("ss") and (word.stem or text) != text
+
+
+def _has_era(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for the year of "around 300 BC"."""
+    return position < len(words) - 1 and words[position + 1].key in _ERAS
 
 
 def _stem_at(words: Sequence[ClaimWord], position: int) -> str:
@@ -447,7 +508,12 @@ def _compare_quantities(mine: Sequence[_Amount], theirs: Sequence[_Amount], aske
 
 
 def _is_same_amount(one: _Amount, other: _Amount) -> bool:
-    return same_quantity(one.quantity, other.quantity) or same_quantity(other.quantity, one.quantity)
+    """True for equal amounts, and for one that is near to what the other one is said to be about."""
+    if same_quantity(one.quantity, other.quantity) or same_quantity(other.quantity, one.quantity):
+        return True
+    is_about = one.is_about or other.is_about
+    apart = abs(one.quantity.value - other.quantity.value)
+    return is_about and one.quantity.unit == other.quantity.unit and apart <= ABOUT * abs(one.quantity.value)
 
 
 def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
@@ -476,7 +542,7 @@ def _plain_words(words: Sequence[ClaimWord]) -> set[str]:
 
 
 def _values(words: Sequence[ClaimWord], kind: str) -> dict[str, str]:
-    return {word.key: word.text for word in words if word.kind == kind}
+    return {word.key: word.text for place, word in enumerate(words) if word.kind == kind and not _has_era(words, place)}
 
 
 def _differ(mine: dict[str, str], theirs: dict[str, str]) -> bool:

@@ -32,8 +32,8 @@ from roma_core.markup.questions import (
     stem_word,
 )
 from roma_core.types import Chunk, ScoredChunk
-from roma_core.writers.extractive.answer_types import find_asked_value
-from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
+from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
+from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing, states_thing
 from roma_core.writers.extractive.cells import AskedCell
 from roma_core.writers.extractive.corrections import REPORTS, Correction, find_correction_of
 from roma_core.writers.extractive.expectations import states_asked
@@ -399,7 +399,9 @@ def find_contradiction(
     if can_differ and _answers_as_well(question, best, unit, around, is_read=behind <= ANSWER_GAP):
         asked = find_asked_value(question.text)
         units = asked.units if asked is not None else frozenset()
-        return find_answer_conflict(question.text, _said(best), _said(unit), units)
+        found = find_answer_conflict(question.text, _said(best), _said(unit), units)
+        is_answer = thing is None or states_thing(thing, _said(unit))
+        return found if is_answer else None
     return None
 
 
@@ -419,11 +421,18 @@ def find_row_contradiction(
         return None
     if not cell.words <= content_words(f"{around.title}\n{around.text}"):
         return None
-    if cell.unit and not (cell.words - {stem_word(cell.unit)}) & content_words(unit.own_text):
+    own = content_words(unit.own_text)
+    if cell.unit and not (cell.words - {stem_word(cell.unit)}) & own:
+        return None
+    if not cell.words & own and not _STANDS_FOR.search(unit.quote):
         return None
     if _is_about_else(question, row, unit, around):
         return None
     return find_answer_conflict(question.text, cell.text, _said(unit))
+
+
+_STANDS_FOR = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
+"""Words that stand for what was named before: "In 2023 it was 27." """
 
 
 def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk | None) -> bool:
@@ -498,7 +507,11 @@ def _answers_as_well(
     held = question.words & content_words(unit.scored_text)
     own = (question.words - _TIME_LEADS) & content_words(unit.own_text)
     wanted = question.words & content_words(best.scored_text)
-    if not wanted or not own:
+    stated = question.words & content_words(best.own_text)
+    if not wanted or not own or (stated and not stated & own):
+        return False
+    measured = find_measured_thing(question.text)
+    if measured and stem_word(measured) not in held:
         return False
     if _have_same_title(best, unit):
         wanted -= content_words(unit.surroundings[0])

@@ -78,6 +78,9 @@ def test_signatures_find_copies_of_long_texts_whatever_their_numbers() -> None:
         ),
         ("When does work begin?", "Work begins on 5 March 2031.", "They came late, on 8 March.", "date"),
         ("When is it open?", "Open from Tuesday to Saturday.", "Since May it is open every day but Monday.", "date"),
+        ("How many looms are there?", "There are nearly 60 looms.", "It has 40 looms.", "number"),
+        ("How many channels has it?", "It has eight channels.", "[input]\nchannels = 6\nretry_max = 2", "number"),
+        ("At which berth does it lie?", "It lies at berth 6.", "berth: 7\nflag: red", "number"),
         ("May dogs swim here?", "Dogs may not swim here.", "Dogs may swim here on Sundays after noon.", "polarity"),
         ("Is the gate open at night?", "The gate is closed from ten.", "The gate will be open at night.", "polarity"),
     ],
@@ -99,6 +102,12 @@ def test_answers_conflict_however_they_are_worded(question: str, first: str, sec
         ("How many came in 2019?", "In 2019 eleven guests came.", "Eleven guests came."),
         ("Are dogs allowed?", "Dogs are allowed in the yard.", "Dogs are allowed on a lead, not in the hall."),
         ("May dogs swim?", "Dogs may not swim.", "Cats may swim."),
+        ("How many looms are there?", "There are nearly 60 looms.", "It has 59 looms."),
+        ("How many looms are there?", "There are four looms.", "It is one of the looms of the mill."),
+        ("How heavy is it?", "It weighs 12 tonnes.", "The boat leaves at 11:45 instead of 12:15."),
+        ("How many knots has it?", "It has six knots.", "It was tied around 300 BC."),
+        ("How many channels has it?", "It has eight channels.", "radio: power_mw: 25 channel: 11 retries: 3"),
+        ("How many retries are made?", "There are three retries.", "retry_after: 9\nretries: 3"),
     ],
 )
 def test_answers_with_one_value_do_not_conflict(question: str, first: str, second: str) -> None:

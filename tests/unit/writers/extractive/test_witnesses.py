@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from roma_core.agents.context import Context
+from roma_core.markup.questions import read_question
 from roma_core.types import Document, Query
 from roma_core.writers import Draft, ExtractiveWriter
+from roma_core.writers.extractive.selection import find_contradiction
+from roma_core.writers.extractive.units import quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives
 from tests.fakes.passages import make_note, make_passage
 
@@ -229,3 +232,30 @@ async def test_what_changed_is_stated_by_two_sources_that_do_not_disagree() -> N
 async def test_a_thing_that_no_source_speaks_of_is_refused() -> None:
     draft = await write("How many litres of brine does the pump of Aldern lift?", NOTICE)
     assert "no source speaks of brine" in draft.reason
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "other"),
+    [
+        (
+            "How many tonnes of kelp were sold in 2031?",
+            "Wed: the kelp hall of 2031 gives nine tonnes.",
+            "Since 2031 mulch is given away; 31 tonnes were fetched.",
+        ),
+        (
+            "At what time did the ferry sail on the day of the races in 2031?",
+            "The lock is shut from 12:30 to 16 hours for the races of 2031; the ferry sails at 11:45 instead of 12:15.",
+            "From 22 May 2031 to 9 June 2032 the ferry sails twice a day, on Sundays once.",
+        ),
+        (
+            "How much must the Mill Guild bear itself when a barge is damaged?",
+            "Damage: 23,400 euros, of which the insurance pays 13,400.",
+            "The Guild prefers Arden, whose price is 412,000 euros.",
+        ),
+    ],
+)
+async def test_a_value_of_another_thing_contradicts_nothing(question: str, text: str, other: str) -> None:
+    notes = make_note("minutes-of-the-mill-guild-of-may", text), make_note("minutes-of-the-mill-guild-of-june", other)
+    best, unit = (quotable_units([make_passage(note)])[0] for note in notes)
+    around = make_passage(notes[1]).chunk
+    assert find_contradiction(read_question(question), best, unit, 1.0, around) is None
