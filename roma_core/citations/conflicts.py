@@ -353,11 +353,11 @@ def _is_part_of_code(words: Sequence[ClaimWord], position: int) -> bool:
 
 def _is_part_of_clock(words: Sequence[ClaimWord], position: int) -> bool:
     """True for the numbers of "12:30"."""
-    for first in (position - 1, position):
-        if 0 <= first < len(words) - 1 and words[first + 1].gap == ":":
-            if _CLOCK.fullmatch(f"{words[first].text}:{words[first + 1].text[:2]}"):
-                return True
-    return False
+    pairs = ((words[at], words[at + 1]) for at in (position - 1, position) if 0 <= at < len(words) - 1)
+    return any(
+        minutes.gap == ":" and _CLOCK.fullmatch(f"{hour.text}:{minutes.text[:2]}") is not None
+        for hour, minutes in pairs
+    )
 
 
 def _is_one_of(words: Sequence[ClaimWord], position: int) -> bool:
