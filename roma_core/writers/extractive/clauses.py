@@ -28,19 +28,83 @@ MOST_LOSS = 2.0
 """How far below its sentence a part may score."""
 BEGINS = 0.5
 """Logits that a part gains that begins its sentence."""
-_GOVERNING = DENIALS | CONDITIONS | ATTRIBUTIONS
+_DOUBTS = frozenset(
+    """
+    misconception misconceptions myth myths legend legends tale tales story stories novel film films dream hoax fallacy
+    fallacious rumors rumours notion idea ideas hypothesis hypotheses accused accusation accusations allegation
+    allegations perhaps maybe possibly probably presumably reportedly allegedly apparently purportedly seemingly unlike
+    contrary failed fails fail failure refused refuses attempt attempts attempted tried tries planned plans intended
+    threatened promised
+    """.split()
+)
+"""Words that say that something is doubtful, told or only wanted."""
+_GOVERNING = DENIALS | CONDITIONS | ATTRIBUTIONS | _DOUBTS
 """Words that may govern what stands behind them in a sentence."""
-_LIMITING = CONDITIONS | REPORTING
+_LIMITING = CONDITIONS | REPORTING | {"according", "though", "allegedly", "supposedly", "reportedly", "purportedly"}
 """Words that may limit what stands before them."""
+_REPORTED = ATTRIBUTIONS | _DOUBTS
+MOST_REPORTING_WORDS = 7
+"""Words of a clause behind a part up to which it may say whose statement the part is: ", so the mayor promised"."""
+_PUTS = re.compile(
+    r"(?<!\bof )(?<!\bin )(?<!\bat )(?<!\bso )(?<!\bfrom )\bthat\b"
+    r"(?!\s+(?:is|are|was|were|has|have|had|do|does|did|can|could|may|might|must|will|would|tends?|makes?|made|forms?|includes?|included|contains?|began|became|gave|took|led|runs?"
+    r"|lies?|seeks?|\w{3,}ed)\b)"
+)
+"""Words behind which a statement is somebody's: "the idea that", but not "schools that have"."""
+_MODALS = re.compile(r"\b(?:would|might|could|may|should|can|must|shall|will|(?:was|were|is|are|had|has|have) to)\b")
+_NOT_ONLY = re.compile(r"\bnot\s+(?:only|just|merely)\b")
+_LIMITS = re.compile(r"[\s,(–—]*(?:or|nor|had|were|should|not|but not)\b")
+"""Words with which an alternative, a denial or a condition goes on: ", had the town paid for it"."""
+_TURNS = re.compile(r"[\s,;–—]*(?:but|yet|however)\b")
+_UNREAL = _DOUBTS | {"could", "should", "to", "want", "wanted", "hoped"}
+"""Words of what may not have come to pass, as the clause with "but" behind it says."""
+_ASIDE = re.compile(r"\([^()]*\)")
 LACKING_LOSS = 1.0
-"""The same of a part that lacks one word of the question which its sentence has."""
+"""The same of a part that lacks words of the question which its sentence has."""
+MOST_LACKING = 2
+"""Such words that a part may lack."""
+_VERBS = (
+    r"(?:also|are|became|began|can|could|did|does|eventually|gave|had|has|have|is|later|led|made|may|must|still"
+    r"|subsequently|then|took|was|went|were|will|would)"
+)
 _BREAK = re.compile(
     r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()|(?<=\))\s+|\s+(?=(?:while|whereas|but)\s)"
-    r"|\s+(?=and\s+(?:also|are|became|began|can|could|did|does|eventually|gave|had|has|have|is|later|led|made|may|must|still"
-    r"|subsequently|then|took|was|went|were|will|would)\s)"
+    rf"|\s+(?=and\s+{_VERBS}\s)"
 )
+_CONTINUES = re.compile(rf"(?:(?:and|but|or)\s+)?(?:{_VERBS}|\w+ed|(?:and|or)\s+\w+)\b")
+"""The beginning of a part that may have the subject and the verb of what stands before it."""
+_CLAUSE = re.compile(rf"\(|(?:and|but|while|whereas)\s+{_VERBS}\b|(?:which|who|whose|where|when|while|whereas|but)\b")
+"""The beginning of a clause: a list of things does not go on with it."""
+_SENTENCE_END = re.compile(
+    r"(?:(?<=[.!?])|(?<=[.!?]['\"”’])|(?<=[.!?]['\"”’]{2}))(?:\[[^\]\n]{1,40}\])+\s+(?=[A-Z])"
+    r"|(?<=\b[A-Z]\.)\s+(?=(?:Again|But|For|Hence|However|If|In|It|Of|Since|So|The|Then|Therefore|These|They|This|Thus|When"
+    r"|While)\s)"
+)
+"""The end of a sentence before a note ("[12]", "[citation needed]"), or with a single letter ("no harder than X.")."""
+_FINITE = (
+    r"(?:is|are|was|were|has|have|had|can|could|may|might|must|shall|should|will|would|does|did|do|runs?|includes?"
+    r"|contains?|became|began|led|gave|took|made|held|\w{3,}ed)"
+)
+_PREDICATE = re.compile(rf"(?:{_FINITE}|proven|known|given|built|written|born)\b")
+"""The beginning of a part whose subject stands before it."""
+_ASIDES = re.compile(r"^(?:\s*\([^()]*\))+")
+_GOES_ON = re.compile(r"\s*(?:$|[,;:.–—\[]|(?:and|but|or|nor|while|whereas|which|who|whose|when|where)\b|[A-Z])")
+"""What may stand behind a part and its asides; else the phrase goes on: "countries (two of them) with high fees"."""
+_SUBJECT_ENDS = re.compile(
+    rf"\s*(?:,[^,;:]+,)?\s*{_FINITE}\b|,\s+(?:is|are|was|were|has|have|had|can|could|may|might|must|will|would)\b"
+)
+"""A verb behind a part, or behind what is put in: "The lines of the town, Metrolink, run ..."."""
+_ADJECTIVE = re.compile(r"\b(?:an?|the|more|most|its|their|his|her)\s+[\w-]+$")
+_ADJECTIVE_NEXT = re.compile(
+    r",\s+(?!(?:and|but|or|which|who|whose|where|when|while|whereas|as|with|without|in|on|at|by|from|to|for|of|an?|the|its"
+    r"|their|his|her|this|these|such|including|making|after|before|since|because|so|then|also)\b)[a-z]"
+)
+"""A further adjective: "a fault-tolerant, efficient method"."""
+_SCRAP = re.compile(r";\s+\w+(?:\s+\w+){0,2}$")
+_SHORT_MEMBER = re.compile(r",\s+\S+$")
 _STATES = re.compile(
-    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic)\s+[Ss]tates\b"
+    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic|among|across|between"
+    r"|within)\s+[Ss]tates\b"
     r"|(?<!,\s)\b[Ss]tates\b(?!\s+(?:that|how|the|an?|it|he|she|they|there|this|in|clearly|explicitly|also)\b|\s*[:“\"])"
 )
 """States that are countries, and report nothing: nothing that is said follows."""
@@ -58,17 +122,22 @@ def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
     """Return the parts of a long sentence that may be quoted in its place, each as long as a short answer can be.
 
     Those with all words of the question that the sentence has come first; the others lack one, no name and no number.
-    None where the sentence is short, or where the question asks for several things, which it may list.
+    None where the sentence is short. A question for several things gets no part of a list of them, one with several
+    questions none at all.
     """
     is_long = unit.is_prose and not unit.follows and count_words(unit.quote) > SHORT_WORDS
-    if not is_long or _asks_more(question):
+    if not is_long or question.is_compound:
         return []
+    asks_more = _asks_more(question)
     starts, ends = [0], []
-    for found in _BREAK.finditer(unit.quote):
+    for found in (*_BREAK.finditer(unit.quote), *_find_sentences(unit.quote)):
+        if asks_more and not _parts_clauses(unit.quote, found):
+            continue
         starts.append(found.end())
         if not found[0].startswith(":"):  # what a colon announces belongs to what stands before it
             ends.append(found.start())
-    ends.append(len(unit.quote))
+    starts.sort()
+    ends = [*sorted(ends), len(unit.quote)]
     complete: list[QuotableUnit] = []
     lacking: list[QuotableUnit] = []
     for start in starts:
@@ -80,8 +149,9 @@ def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
             lost = _find_lost(question, text, unit)
             if not lost:
                 complete.append(_cut(unit, start, end))
-            elif len(lost) == 1 and not lost & _find_named(question):
+            elif len(lost) <= MOST_LACKING and not asks_more and not lost & _find_named(question):
                 lacking.append(_cut(unit, start, end))
+    lacking.sort(key=lambda part: len(_find_lost(question, part.quote, unit)))
     parts = (*complete, *lacking)[:MOST_PARTS]
     return [part for part in parts if _can_stand_for(question, part, unit)]
 
@@ -106,13 +176,42 @@ def _can_stand_for(question: Question, part: QuotableUnit, unit: QuotableUnit) -
     start = part.sentence.start - unit.sentence.start
     if question.kind == "when" and any(word.date is not None for word in read_words(unit.quote[:start])):
         return False  # "In 2014, ..." says when
-    return is_honest(unit.quote, start, start + len(part.quote))
+    end = start + len(part.quote)
+    return _reads_well(unit.quote, start, end) and is_honest(unit.quote, start, end)
+
+
+def _reads_well(sentence: str, start: int, end: int) -> bool:
+    """Return whether a part neither begins behind its subject nor ends within a phrase: "a stronger, richer town"."""
+    part, following = sentence[start:end], sentence[end:]
+    if start and _PREDICATE.match(part):
+        return False
+    if not following.strip():
+        return True
+    behind = _ASIDES.sub("", following, count=1)
+    if not _GOES_ON.match(behind) or _SUBJECT_ENDS.match(behind):
+        return False
+    is_within = _ADJECTIVE.search(part) is not None and _ADJECTIVE_NEXT.match(following) is not None
+    is_scrap = _SCRAP.search(part) is not None or (
+        following.startswith(" (") and _SHORT_MEMBER.search(part) is not None
+    )
+    return not (is_within or is_scrap)
 
 
 def _asks_more(question: Question) -> bool:
     """Return whether a question asks for several things."""
     is_list = question.kind == "list" and _ONE_THING.search(question.text) is None
-    return is_list or question.asks_several or question.is_compound or question.kind == "comparison"
+    return is_list or question.asks_several or question.kind == "comparison"
+
+
+def _find_sentences(text: str) -> list[re.Match[str]]:
+    """Return the places where a sentence ends in ``text``, which holds several behind notes and single letters."""
+    return list(_SENTENCE_END.finditer(text))
+
+
+def _parts_clauses(text: str, found: re.Match[str]) -> bool:
+    """Return whether a place to cut stands between clauses, and not between members of a list."""
+    is_mark = re.fullmatch(r"[,\s]*", found[0]) is None
+    return is_mark or _CLAUSE.match(text, found.end()) is not None
 
 
 def choose_part(
@@ -133,15 +232,39 @@ def choose_part(
 def is_honest(sentence: str, start: int, end: int) -> bool:
     """Return whether ``sentence[start:end]`` says nothing that the sentence does not say.
 
+    What stands behind a note or a semicolon ("it was.[12] He") is governed by nothing before it.
+
     >>> is_honest("The hall is free, if it is booked in time.", 0, 16)
     False
     """
-    governing = sentence[:start].rpartition(";")[2]
-    around = (_STATES.sub(" ", text).casefold() for text in (governing, sentence[end:]))
-    before, after = (set(re.findall(r"\w+", text)) for text in around)
-    if before & _GOVERNING or after & _LIMITING:
+    bounds = [0, *(found.end() for found in _find_sentences(sentence)), len(sentence)]
+    first = max(bound for bound in bounds if bound <= start)
+    last = min(bound for bound in bounds if bound >= end)
+    part, before, after = sentence[start:end], sentence[first:start], sentence[end:last]
+    if not _is_balanced(before, part):
         return False
-    return verify_claim(sentence[start:end], sentence).verdict == "verbatim"
+    governing = _ASIDE.sub(" ", _STATES.sub(" ", before).rpartition(";")[2]).casefold()
+    governing = _NOT_ONLY.sub(" ", governing)
+    if set(re.findall(r"\w+", governing)) & _GOVERNING or _PUTS.search(governing):
+        return False
+    if _CONTINUES.match(part) and _MODALS.search(governing):
+        return False  # "The hall was to hold 900 and cost 5,000"
+    following = _STATES.sub(" ", after).casefold()
+    if set(re.findall(r"\w+", following)) & _LIMITING or _LIMITS.match(following):
+        return False
+    clause = re.findall(r"\w+", re.split(r"[,;:()]", following.lstrip(" ,;:("), maxsplit=1)[0])
+    if len(clause) <= MOST_REPORTING_WORDS and set(clause) & _REPORTED:
+        return False
+    if _TURNS.match(following) and set(re.findall(r"\w+", part.casefold())) & _UNREAL:
+        return False
+    return verify_claim(part, sentence[first:last]).verdict == "verbatim"
+
+
+def _is_balanced(before: str, part: str) -> bool:
+    """Return whether a part begins outside of a quotation and an aside, and opens and closes its own asides."""
+    if before.count('"') % 2 or before.count("“") > before.count("”") or part.startswith("("):
+        return False
+    return part.count("(") == part.count(")")
 
 
 def _cut(unit: QuotableUnit, start: int, end: int) -> QuotableUnit:

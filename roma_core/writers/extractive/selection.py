@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
@@ -57,6 +57,8 @@ CONFLICT_GAP = 4.0
 """How far below the best sentence another one may score and still contradict it."""
 ANSWER_GAP = 6.0
 """How far below the best sentence one may score that answers the question in other words, with another value."""
+NEAR_SEVERAL = 1.5
+"""How far below the best sentence another one may score that makes an answer long, where several things are asked."""
 LEAST_READ_WORDS = 2
 """Words of the question that a unit near the best one must have to contradict it."""
 LEAST_QUESTION_WORDS = 3
@@ -122,6 +124,38 @@ def choose_close_units(units: Sequence[QuotableUnit], scores: Sequence[float], g
         if words <= SHORT_WORDS:
             chosen.setdefault(following.document_place, following)
     return in_document_order(units, list(chosen.values()))
+
+
+def leave_out_further(
+    question: Question, chosen: Sequence[QuotableUnit], best: QuotableUnit, score_of: Callable[[QuotableUnit], float]
+) -> list[QuotableUnit]:
+    """Return the sentences of an answer that are needed where all of them are longer than a short answer.
+
+    Beside the best one: what it refers back to and what refers back to it, what states what is asked where it does not,
+    the next one with half of the words of the question that it lacks, and, of several things that are asked, what
+    scores hardly lower.
+    """
+    is_whole = question.is_compound or question.kind in {"comparison", "keywords"}
+    is_plain = all(unit.is_prose and not unit.follows for unit in chosen)
+    if is_whole or not is_plain or sum(count_words(unit.quote) for unit in chosen) <= SHORT_WORDS:
+        return list(chosen)
+    least = score_of(best) - NEAR_SEVERAL
+    is_stated = states_asked(question, best)
+    needed: list[QuotableUnit] = []
+    for unit in chosen:
+        is_linked = _is_next(unit, best) and refers_back(best)
+        if _is_next(best, unit):
+            added = _added_words(question, [best], unit)
+            is_linked = refers_back(unit) or 2 * len(added) >= len(_open_words(question, [best])) > 0
+        adds = question.asks_several and score_of(unit) >= least
+        states = not is_stated and states_asked(question, unit)
+        if unit.document_place == best.document_place or is_linked or adds or states:
+            needed.append(unit)
+    return needed
+
+
+def _is_next(unit: QuotableUnit, following: QuotableUnit) -> bool:
+    return unit.next is not None and unit.next.document_place == following.document_place
 
 
 _REFERS_BACK = re.compile(

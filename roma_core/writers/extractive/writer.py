@@ -101,6 +101,7 @@ from roma_core.writers.extractive.selection import (
     in_document_order,
     is_echo,
     is_row_beside,
+    leave_out_further,
     missing_names,
     refers_back,
     says_we,
@@ -124,7 +125,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "39"
+VERSION = "40"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -561,6 +562,7 @@ class ExtractiveWriter:
         disagreement = await self._find_disagreement(reading, stating, among_candidates=is_sure)
         if disagreement is not None:
             return reading.give(reading.render(disagreement), remark)
+        chosen = leave_out_further(question, chosen, best, reading.score_of)
         chosen = await self._shorten(reading, chosen)
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)

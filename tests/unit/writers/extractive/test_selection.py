@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.selection import leave_out_further
+from roma_core.writers.extractive.units import quotable_units
 
 SAID = ("It is a client library for Python 3.", "It is a client library for Python 2.")
 
@@ -178,3 +181,50 @@ async def test_a_common_noun_stands_for_the_name_that_ends_in_it(named: str, *, 
     text = f"{named} The institute will cost around 200 million euros and stand at the harbour."
     answer = await quote("How much will Orr roughly cost?", text, {"cost": 2.0})
     assert answer.startswith("The institute will cost") is is_answered
+
+
+FERRY = (
+    "The ferry of Ilmen was bought by the harbour office of the lower town in the spring of 1911 from two brothers, "
+    "who had rowed it for thirty years."
+)
+WAGES = "The wages of the ferrymen were paid by the tanners of the town until the war, and in kind by the millers too."
+SANK = "It sank in the storm of November 1923 beside the old harbour wall, with forty sacks of rye for the mill."
+
+
+def choose_needed(question: str, text: str, scores: Sequence[float]) -> list[str]:
+    units = quotable_units([passage("Ilmen", text, 1)])
+    known = {unit.document_place: score for unit, score in zip(units, scores, strict=True)}
+    best = max(units, key=lambda unit: known[unit.document_place])
+    kept = leave_out_further(read_question(question), units, best, lambda unit: known[unit.document_place])
+    return [unit.quote for unit in kept]
+
+
+def test_a_long_answer_leaves_out_a_sentence_that_adds_nothing_asked() -> None:
+    assert choose_needed("Who bought the ferry?", f"{FERRY} {WAGES}", [4.0, 3.0]) == [FERRY]
+
+
+def test_a_long_answer_keeps_the_sentence_that_refers_back_to_the_best_one() -> None:
+    assert choose_needed("When did the ferry of Ilmen sink?", f"{FERRY} {SANK}", [4.0, 1.0]) == [FERRY, SANK]
+
+
+def test_a_long_answer_keeps_the_sentence_that_the_best_one_refers_back_to() -> None:
+    assert choose_needed("When did the ferry of Ilmen sink?", f"{FERRY} {SANK}", [1.0, 4.0]) == [FERRY, SANK]
+
+
+def test_a_long_answer_keeps_the_sentence_that_alone_states_what_is_asked() -> None:
+    first = FERRY.replace(" in the spring of 1911", "")
+    second = "The harbour wall fell on the seventh of May 1923, when the ferry of the brothers struck it in a storm."
+    assert choose_needed("When did the wall fall?", f"{first} {second}", [4.0, 1.0]) == [first, second]
+
+
+@pytest.mark.parametrize(("score", "is_kept"), [(3.0, True), (1.0, False)])
+def test_of_several_things_that_are_asked_only_what_scores_near_makes_an_answer_long(
+    score: float, is_kept: bool
+) -> None:
+    kept = choose_needed("Which owners had the ferry of Ilmen?", f"{FERRY} {WAGES}", [4.0, score])
+    assert (WAGES in kept) is is_kept
+
+
+def test_a_short_answer_keeps_its_sentences() -> None:
+    text = "The ferry was bought in 1911. The wages were paid by the tanners."
+    assert len(choose_needed("Who bought the ferry?", text, [4.0, 1.0])) == 2
