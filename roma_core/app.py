@@ -140,7 +140,7 @@ class Roma:
     originals = Part(parts.build_originals)
     holds = Part(parts.build_holds)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
-    writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
+    writers = Part(parts.build_writers, imports=("roma_core.writers.build", "roma_core.citations.numbers:load_units"))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
     monitor = Part(parts.build_monitor)
 

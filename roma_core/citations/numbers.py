@@ -358,8 +358,8 @@ _DIMENSION_OF = {unit: number for number, units in enumerate(_DIMENSIONS) for un
 
 
 @functools.cache
-def _registry() -> Any:
-    """Return pint's registry; it takes a second to load, so only a comparison of different units loads it."""
+def load_units() -> Any:
+    """Return pint's registry. It takes a second to load: a server does so early, others for units that differ."""
     import pint
 
     return pint.UnitRegistry()
@@ -377,7 +377,7 @@ def convert_quantity(quantity: Quantity, unit: str) -> Decimal | None:
         return None
     from pint.errors import PintError
 
-    registry = _registry()
+    registry = load_units()
     try:
         return Decimal(str(registry.Quantity(float(quantity.value), quantity.unit).to(unit).magnitude))
     except (PintError, AttributeError, ValueError):

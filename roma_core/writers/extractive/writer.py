@@ -153,6 +153,8 @@ AGREEING_WORDS = 16
 """The same of a document up to which the embedder is heard too: leaflets and house rules are a little longer."""
 MOST_AGREEING = 24
 """Units of a note, the best ones, that the embedder reads."""
+AGREEING_STEP = 4
+"""Units that it reads before it is looked whether more of them can matter."""
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
@@ -522,7 +524,7 @@ class ExtractiveWriter:
         if special is None:
             evidence -= 0.0 if speaks_of(question, best) else MISSED_QUESTION * thresholds.missing
             evidence -= thresholds.missing / 2 if is_row_beside(question, best) else 0.0
-            agreed = await self._measure_agreement(reading, best) if evidence < thresholds.confident_from else -math.inf
+            agreed = await self._measure_agreement(reading, best, evidence)
             stands_by_both = agreed > evidence
             evidence = max(evidence, agreed)
             most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
@@ -568,15 +570,15 @@ class ExtractiveWriter:
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
 
-    async def _measure_agreement(self, reading: _Reading, best: QuotableUnit) -> float:
-        """Return the evidence that ranker and embedder give together for the best unit.
+    async def _measure_agreement(self, reading: _Reading, best: QuotableUnit, evidence: float) -> float:
+        """Return the evidence that ranker and embedder give together for the best unit, where it is above ``evidence``.
 
-        -inf for a row, among long sentences where it was not measured, where another unit is nearer, where a name of
-        the question is missing (SLO is near to SLA), and where the document has no word for what a named one is said
-        to have: all of "Mara's husband" but the husband is near her.
+        Else -inf. So it is for a row, among long sentences where it was not measured, where another unit is nearer,
+        where a name of the question is missing (SLO is near to SLA), and where the document has no word for what a
+        named one is said to have: all of "Mara's husband" but the husband is near her.
         """
         weights, embedder, thresholds = self._agreement, self._embedder, self._thresholds
-        if weights is None or embedder is None or thresholds is None:
+        if weights is None or embedder is None or thresholds is None or evidence >= thresholds.confident_from:
             return -math.inf
         if best.is_row or not reading.is_of_short_sentences(best) or reading.lacks_owned(best):
             return -math.inf
@@ -588,16 +590,18 @@ class ExtractiveWriter:
         units = (*(reading.units[at] for at in order), *reading.unread)
         others = [unit for unit in units if unit.document_place != place][: MOST_AGREEING - 1]
         asked = (await embedder.embed_query(reading.ranked)).vector
-        read = (await embedder.embed([unit.scored_text for unit in (best, *others)])).vectors
-        nearness, *beside = (float(cosine) for cosine in read @ asked)
-        margin = nearness - max(beside, default=nearness)
-        if margin < 0:
-            return -math.inf
+        texts = [unit.scored_text for unit in (best, *others)]
         words = weights.words * reading.weighty_coverage(best.own_text)
-        agreed = (
-            reading.score_of(best) + weights.margin * margin + words - weights.offset - thresholds.missing * missing
-        )
-        return min(agreed, thresholds.confident_from)
+        alone = reading.score_of(best) + words - weights.offset - thresholds.missing * missing
+        cosines: list[float] = []
+        for start in range(0, len(texts), AGREEING_STEP):
+            read = (await embedder.embed(texts[start : start + AGREEING_STEP])).vectors
+            cosines += [float(cosine) for cosine in read @ asked]
+            margin = cosines[0] - max(cosines[1:], default=cosines[0])
+            agreed = min(alone + weights.margin * margin, thresholds.confident_from)
+            if margin < 0 or agreed <= evidence:
+                return -math.inf  # the units that follow can only take away from it
+        return agreed
 
     async def _add_next(self, reading: _Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
         """Return the chosen units with the sentence that goes on from the best one, where only both together answer.

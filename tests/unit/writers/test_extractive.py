@@ -21,7 +21,7 @@ from roma_core.writers.extractive.calibration import thresholds_of
 from roma_core.writers.extractive.overlap import OverlapRanker
 from roma_core.writers.extractive.selection import is_echo
 from roma_core.writers.extractive.units import plain_text, quotable_units
-from roma_core.writers.extractive.writer import MOST_AGREEING
+from roma_core.writers.extractive.writer import AGREEING_STEP, MOST_AGREEING
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
 
@@ -456,6 +456,16 @@ async def test_of_a_long_note_the_embedder_reads_the_best_sentences() -> None:
     )
     assert answer.text == "Dogs travel free. [1]"
     assert len(beside.read) == MOST_AGREEING
+
+
+async def test_the_embedder_reads_on_only_while_it_may_agree() -> None:
+    text = " ".join(["Dogs travel free.", *(f"Cabin {number} is shut." for number in range(40))])
+    for cosines in ({"Dogs": 0.51}, {"Dogs": 0.7, "Cabin": 0.8}):  # hardly nearer, and another is nearer
+        beside = Pointing(cosines)
+        ranker = Scripted({"Dogs": -7.0})
+        answer = await write(ExtractiveWriter(ranker, embedder=beside), "Any fare for pets?", note(text, -9.0))
+        assert answer.text.startswith(I_DONT_KNOW)
+        assert len(beside.read) == AGREEING_STEP
 
 
 MANUAL = f"{NOTE} It weighs two kilos. Rinse it daily."
