@@ -52,7 +52,7 @@ from roma_core.store.partitions import (
     open_for_writing,
     publish_new,
 )
-from roma_core.store.passages import MOST_BLOCK_BYTES, PassageMemory, TableVersion, VectorBlock
+from roma_core.store.passages import MOST_BLOCK_BYTES, DocumentOwner, PassageMemory, TableVersion, VectorBlock
 from roma_core.store.register import (
     FIRST_TABLE,
     RegisterReader,
@@ -66,6 +66,7 @@ from roma_core.store.register import (
 )
 from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
 from roma_core.store.shards import check_rows
+from roma_core.store.together import ReadTogether
 from roma_core.store.upkeep import (
     LARGE_TABLE,
     MOST_MERGED,
@@ -207,6 +208,7 @@ class LanceStore:
         self._opening = asyncio.Lock()
         self._gate = self._root.make_gate()
         self._memory = PassageMemory()
+        self._documents = ReadTogether(self._read_documents)
         self._block_reading = PerLoop(asyncio.Lock)
         self._permitted: OrderedDict[str, tuple[TableVersion, int]] = OrderedDict()
         """By condition: the table and its version, and the number of rows that it permits."""
@@ -586,10 +588,24 @@ class LanceStore:
 
     async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
         """Return a document or None, see ``ChunkStore``."""
-        await self._table()
-        where = _scope(tenant, "document", None, scope) & _one_of("document_id", [document_id])
-        found = await self._select(["payload"], where)
-        return Document.model_validate_json(found[0]["payload"]) if found else None
+        return await self._documents.get((tenant, scope), document_id)
+
+    async def _read_documents(self, owner: DocumentOwner, ids: frozenset[str]) -> dict[str, Document]:
+        """Return the documents of these ids that are there and permitted."""
+        tenant, scope = owner
+        table = await self._table()
+        with self._reading():
+            version = await _read_version(table)
+        self._memory.use(version)
+        found = self._memory.find_documents(owner, ids)
+        missing = sorted(ids - found.keys())
+        for i in range(0, len(missing), STREAMED):
+            where = _scope(tenant, "document", None, scope) & _one_of("document_id", missing[i : i + STREAMED])
+            rows = await self._select(["document_id", "payload"], where)
+            read = {str(row["document_id"]): Document.model_validate_json(row["payload"]) for row in rows}
+            self._memory.hold_documents(version, owner, read)
+            found |= read
+        return found
 
     async def documents(self, tenant: str, scope: ReadScope = EVERYTHING) -> AsyncIterator[Document]:
         """Yield the documents by id, a few dozen rows at a time, see ``ChunkStore``."""

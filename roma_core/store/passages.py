@@ -1,7 +1,7 @@
-"""Memory of the searches of a table: the passages that they read last, and the vectors of a small tenant.
+"""Memory of the searches of a table: passages and documents that were read last, and the vectors of a small tenant.
 
 LanceDB plans each query anew, and reads a passage out of some twenty columns. Over a few thousand passages that takes
-ten times as long as to compare their vectors. Both are held for one version of the table, and dropped with it.
+ten times as long as to compare their vectors. All is held for one version of the table, and dropped with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from roma_core.types import Chunk
+from roma_core.types import Chunk, Document, ReadScope
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -19,11 +19,15 @@ MOST_PASSAGES: Final = 16_384
 """Passages that are held; some forty megabytes. To read two hundred takes twice as long as to find them."""
 MOST_BLOCK_BYTES: Final = 32 << 20
 """Of the vectors of one tenant; LanceDB searches larger ones itself."""
+MOST_DOCUMENT_CHARS: Final = 8 << 20
+"""Of the texts of the documents that are held. An answer reads its documents twice or more: to quote, and to check."""
 MOST_BLOCKS: Final = 4
 """Tenants whose vectors are held, those that were searched last."""
 
 TableVersion = tuple[str, int]
 """A table by its name, and the number of its version."""
+DocumentOwner = tuple[str, ReadScope]
+"""A tenant, and what a caller may read of its documents."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,12 @@ class VectorBlock:
 
 
 class PassageMemory:
-    """Passages by their place in a table, and blocks of vectors by tenant, of one version of the table."""
+    """Passages by place, documents by owner and id, and blocks of vectors by tenant, of one version of a table."""
 
     def __init__(self) -> None:
         self._version: TableVersion = ("", -1)
         self._passages: dict[int, Chunk] = {}
+        self._documents: dict[tuple[DocumentOwner, str], Document] = {}
         self._blocks: dict[str, VectorBlock | None] = {}
 
     def use(self, version: TableVersion) -> None:
@@ -90,6 +95,7 @@ class PassageMemory:
         """Drop everything."""
         self._version = ("", -1)
         self._passages = {}
+        self._documents = {}
         self._blocks = {}
 
     def find_passages(self, places: Sequence[int]) -> dict[int, Chunk]:
@@ -110,6 +116,27 @@ class PassageMemory:
         excess = len(self._passages) - MOST_PASSAGES
         for place in list(self._passages)[: max(0, excess)]:
             self._passages.pop(place, None)
+
+    def find_documents(self, owner: DocumentOwner, ids: Iterable[str]) -> dict[str, Document]:
+        """Return the documents of these ids that are held."""
+        found: dict[str, Document] = {}
+        for id_ in ids:
+            document = self._documents.pop((owner, id_), None)
+            if document is not None:
+                self._documents[owner, id_] = document  # at the end: it was used last
+                found[id_] = document
+        return found
+
+    def hold_documents(self, version: TableVersion, owner: DocumentOwner, documents: Mapping[str, Document]) -> None:
+        """Hold documents that were read from ``version``; above the limit those go that were not used for longest."""
+        if version != self._version:
+            return
+        self._documents |= {(owner, id_): document for id_, document in documents.items()}
+        chars = sum(len(document.text) for document in self._documents.values())
+        for key in list(self._documents):
+            if chars <= MOST_DOCUMENT_CHARS:
+                break
+            chars -= len(self._documents.pop(key).text)
 
     def has_block(self, tenant: str) -> bool:
         """Return whether it is known for a tenant if it has a block."""

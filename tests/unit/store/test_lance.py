@@ -22,7 +22,7 @@ from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import find_index, open_for_writing
 from roma_core.store.register import table_folder
 from roma_core.store.rows import rows
-from roma_core.types import Chunk, Document
+from roma_core.types import Chunk, Document, ReadScope
 
 DIM = 16
 
@@ -511,6 +511,21 @@ async def test_searches_while_another_process_writes_and_tidies_up_fail_never(tm
             assert len(hits) >= 3 and len({hit.chunk.id for hit in hits}) == len(hits)
     await writing
     assert len(await reader.dense("t", asked, limit=50)) == 18
+
+
+async def test_a_document_that_was_read_before_is_held_until_a_change_and_for_who_may_read_it(tmp_path: Path) -> None:
+    store, writer = store_at(tmp_path), store_at(tmp_path)
+    for number in range(4):
+        await writer.put("t", document(number, f"text {number}"), chunks_of(document(number)), vectors(3))
+    wanted = ["d3", "d0", "d9", "d1"]
+    found = await asyncio.gather(*(store.document("t", id_) for id_ in wanted))
+    assert [each and each.text for each in found] == ["text 3", "text 0", None, "text 1"]
+    assert await store.document("t", "d3") is found[0]
+    assert await store.document("t", "d3", ReadScope(hidden=("d3",))) is await store.document("u", "d3") is None
+    await writer.put("t", document(3, "another"), chunks_of(document(3)), vectors(3))
+    await writer.delete("t", ["d0"])
+    changed, deleted = await asyncio.gather(store.document("t", "d3"), store.document("t", "d0"))
+    assert changed is not None and changed.text == "another" and deleted is None
 
 
 async def test_a_store_that_was_closed_and_put_back_is_read_anew(tmp_path: Path) -> None:

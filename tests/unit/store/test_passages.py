@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from roma_core.store import passages
 from roma_core.store.passages import MOST_BLOCKS, MOST_PASSAGES, PassageMemory, VectorBlock
-from roma_core.types import Chunk
+from roma_core.types import EVERYTHING, Chunk, Document, ReadScope
 
 DIM = 8
 VERSION = ("passages", 3)
@@ -115,3 +116,24 @@ def test_above_the_limit_blocks_go_that_were_not_used_for_longest() -> None:
     memory.hold_block(VERSION, tenants[-1], None)
     assert [tenant for tenant in tenants if memory.has_block(tenant)] == ["t0", *tenants[2:]]
     assert memory.find_block(tenants[-1]) is None
+
+
+def test_documents_are_held_for_their_owner_and_the_version_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passages, "MOST_DOCUMENT_CHARS", 25)
+    memory = PassageMemory()
+    memory.use(VERSION)
+    ours, confined = ("t", EVERYTHING), ("t", ReadScope(hidden=("d2",)))
+    held = {f"d{number}": make_document(number) for number in range(3)}
+    memory.hold_documents(VERSION, ours, {"d0": held["d0"], "d1": held["d1"]})
+    memory.hold_documents(("passages", 2), ours, {"d2": held["d2"]})
+    assert memory.find_documents(ours, ["d1", "d0", "d2"]) == {"d1": held["d1"], "d0": held["d0"]}
+    assert memory.find_documents(confined, ["d0"]) == memory.find_documents(("u", EVERYTHING), ["d0"]) == {}
+    memory.hold_documents(VERSION, ours, {"d2": held["d2"]})  # ten letters each: the one used least lately goes
+    assert memory.find_documents(ours, held) == {"d0": held["d0"], "d2": held["d2"]}
+    memory.use(("passages", 4))
+    assert memory.find_documents(ours, held) == {}
+
+
+def make_document(number: int) -> Document:
+    given = {"uri": "u", "title": "t", "text": "ten chars.", "content_sha256": "x", "parser": "p/1"}
+    return Document.model_validate({"id": f"d{number}", **given})
