@@ -62,6 +62,10 @@ _GOVERNING = frozenset("of in by from with for at on between about than into und
 """Prepositions: what stands behind one is no subject."""
 _SCOPES = frozenset("of in on among to within from for except but out ever".split())
 _RESTRICTING = frozenset("with without over under above below aged weighing earning more less at".split())
+_TERMS = frozenset("on with without only within after until while during outside at in".split())
+_RULING = frozenset(
+    "allowed permitted forbidden prohibited banned admitted welcome must possible required open closed".split()
+)
 _PRESENT = frozenset("is may can must shall will should does".split())
 _PAST = frozenset("was had did".split())
 _NO_SUPERLATIVES = frozenset(
@@ -154,7 +158,9 @@ def _clause_reasons(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> li
     while words and words[0].key in {"and", "but", "or"}:
         words = words[1:]
     head = [word.key for word in words][:2]
-    if _is_condition(words, kept) or head == ["other", "than"] or head[:1] == ["not"]:
+    if head[:1] == ["not"] and _is_contrast(words, kept):
+        return []
+    if is_condition(words, kept) or head == ["other", "than"] or head[:1] == ["not"]:
         return [Reason("condition", source=text_of(words))]
     is_writing = (
         bool(words) and words[0].key in {"wrote", "writes"} and len(words) > 1 and words[1].key in {"to", "for"}
@@ -165,10 +171,16 @@ def _clause_reasons(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> li
     return []
 
 
-def _is_condition(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool:
+def _is_contrast(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool:
+    """Return whether words only say what is not so: "per user, not per project"."""
+    second = words[1].key if len(words) > 2 and "," in words[0].gap else ""
+    return second in PREPOSITIONS & {word.key for word in kept[-6:]}
+
+
+def is_condition(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool:
     """Return whether a phrase limits when or for what the words that are kept hold."""
     keys = [word.key for word in words if word.key not in FILLERS]
-    if not keys or keys[:2] == ["far", "from"]:
+    if not keys or keys[:2] == ["far", "from"] or keys[:3] == ["before", "or", "after"]:
         return False
     if keys[0] in _CONDITION_HEADS or any(_begins(keys, phrase) for phrase in LIMITING_PHRASES):
         return True
@@ -179,6 +191,14 @@ def _is_condition(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool
     if words[0].text in _INVERTED and len(words) > 2:
         return True
     return keys[0] in _TEMPORAL_HEADS and _is_generic(kept) and not any(word.date or word.quantity for word in words)
+
+
+def find_condition(words: Sequence[ClaimWord], start: int) -> int:
+    """Return where a condition or exception begins behind ``start``; the number of words where there is none."""
+    for index in range(start, len(words)):
+        if words[index].key in _CONDITION_HEADS - {"otherwise"} or _limits(words[index:]):
+            return index
+    return len(words)
 
 
 def _is_plural(word: ClaimWord) -> bool:
@@ -256,12 +276,12 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
     is_only = [word.key for word in words] == ["only"] and (following.is_name or following.key in {"the", "these"})
     if set(keys[-2:]) & QUANTIFIERS and not is_only:
         return [Reason("quantifier", source=text_of(clause))]
-    if set(keys) & _CONDITION_HEADS or _is_condition(clause, kept) or _ends_as_condition(keys, kept):
+    if set(keys) & _CONDITION_HEADS or is_condition(clause, kept) or _ends_as_condition(keys, kept):
         return [Reason("condition", source=text_of(clause))]
     if not is_parted and (reasons := _subject_cut(words, kept)):
         return reasons
     for chunk in _chunks(words):
-        if (is_parted or chunk[-1] is not words[-1]) and _is_condition(chunk, kept):
+        if (is_parted or chunk[-1] is not words[-1]) and is_condition(chunk, kept):
             return [Reason("condition", source=text_of(chunk))]
     opening = [word.key for word in words if word.key not in FILLERS][:2]
     if opening and opening[0] == "according" and is_parted:
@@ -370,6 +390,8 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
         return [Reason("quantifier", source=text_of(words))]
     if first == "without" and _is_generic(kept):
         return [Reason("condition", source=text_of(words))]
+    if first in _TERMS and _is_ruled(kept):
+        return [Reason("condition", source=text_of(words))]
     is_plural = previous is not None and previous.key.endswith("s") and not previous.is_name
     if is_plural and _is_generic(kept):
         if is_relative:
@@ -378,6 +400,13 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
         if (first in _RESTRICTING or words[0].key in QUANTIFIERS) and limited:
             return [Reason("condition", source=text_of(words))]
     return []
+
+
+def _is_ruled(kept: Sequence[ClaimWord]) -> bool:
+    """Return whether a statement permits, bans or obliges, so that what follows it says on which terms."""
+    keys = {word.key for word in kept}
+    is_ruling = bool(keys & _RULING) or any(word.text == "may" for word in kept)
+    return is_ruling and not _PAST & keys
 
 
 def _is_not_only(kept: Sequence[ClaimWord]) -> bool:

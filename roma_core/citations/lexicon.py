@@ -96,7 +96,7 @@ sent sent, spend spent spent, hold held held, keep kept kept, find found found, 
 brought, catch caught caught, think thought thought, tell told told, burn burnt burnt, strike struck struck, shoot shot
 shot, bear bore born, stand stood stood, feed fed fed, hear heard heard, fly flew flown, ride rode ridden, bite bit
 bitten, swear swore sworn, tear tore torn, freeze froze frozen, hang hung hung, dig dug dug, overthrow overthrew
-overthrown, lend lent lent, die died died
+overthrown, lend lent lent, die died died, add added added
 """
 _FORMS = [tuple(forms.split()) for forms in _IRREGULAR.replace("\n", " ").split(",")]
 IRREGULAR_PASTS: frozenset[str] = frozenset(past for _, past, _ in _FORMS)
@@ -249,7 +249,11 @@ photography taking_photos, free free_of_charge gratis, costs is_priced_at, finis
 people persons, works_as is, at_no_charge for_free free_of_charge, whether if, provided_that if as_long_as
 on_condition_that, begins opens, quit resigned stepped_down,
 died passed_away, dies passes_away, got obtained, get receive is_given, gets receives is_given, is_due
-must_be_made must_be_paid
+must_be_made must_be_paid, broke_out started began, breaks_out starts begins, refused rejected turned_down declined,
+removed dropped, removes drops, allowed permitted admitted, appeared was_published came_out, unless except_where
+except_if except_when, had_asked_for wanted asked_for, wants asks_for, report notify, apply is_applied, applies
+is_applied, shipped sent, ships is_shipped, ship is_shipped, discount reduction, in_addition_to besides,
+mends repairs fixes, mended repaired fixed
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

@@ -116,6 +116,8 @@ def split_claim(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
     yield from _at_subjects(words)
     yield from _at_predicates(words)
     yield from _at_apposition(words)
+    yield from _at_last_apposition(words)
+    yield from _at_speaker(words)
     yield from _at_relative(words)
     yield from _at_list(words)
 
@@ -230,6 +232,34 @@ def _at_apposition(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
             yield [[*subject, make_word("is", words[begin]), *beside], rest]
             yield [[*subject, make_word("was", words[begin]), *beside], rest]
         return
+
+
+def _at_last_apposition(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
+    """Take "S V N, a doctor" apart: S V N, and N is a doctor."""
+    for begin in range(3, len(words) - 1):
+        is_kind = "," in words[begin].gap and words[begin].key in {"a", "an", "the"} and words[begin - 1].is_name
+        if not is_kind or len(words) - begin > 5 or find_verb(words[begin:]):
+            continue
+        first = begin
+        while first > 1 and words[first - 1].is_name:
+            first -= 1
+        for be in ("is", "was"):
+            beside = [replace(words[begin], gap=" "), *words[begin + 1 :]]
+            yield [list(words[:begin]), [*words[first:begin], make_word(be, words[begin]), *beside]]
+        return
+
+
+def _at_speaker(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
+    """Take "According to N, the mayor, S V" apart: N is the mayor, and according to N, S V."""
+    commas = [index for index in range(3, min(len(words), 14)) if "," in words[index].gap]
+    if [word.key for word in words[:2]] != ["according", "to"] or len(commas) < 2:
+        return
+    first, second = commas[:2]
+    if words[first].key not in DETERMINERS or find_verb(words[2:second]):
+        return
+    name, beside = words[2:first], [replace(words[first], gap=" "), *words[first + 1 : second]]
+    for be in ("is", "was"):
+        yield [[*name, make_word(be, words[first]), *beside], [*words[:first], *words[second:]]]
 
 
 def _at_relative(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:

@@ -18,8 +18,8 @@ from roma_core.citations.words import ClaimWord, WordKind, replace_runs
 _BOUND_PHRASES = {
     "at least": "at least,no less than,no fewer than,not less than,not fewer than,a minimum of,minimum of",
     "at most": "at most,no more than,not more than,up to,a maximum of,maximum of",
-    "more than": "more than,greater than,over,above,in excess of,upwards of,upward of",
-    "less than": "less than,fewer than,under,below",
+    "more than": "more than,older than,greater than,over,above,in excess of,upwards of,upward of",
+    "less than": "less than,younger than,fewer than,under,below",
     "about": "about,around,approximately,roughly,circa,some,more or less",
     "almost": "nearly,almost,close to,just under,just below,a little under,slightly under,a little less than,"
     "slightly less than,not quite",
@@ -34,9 +34,14 @@ _LONGEST_BOUND = max(map(len, BOUNDS))
 _BOUNDS_BEHIND: dict[tuple[str, ...], str] = {
     ("or", "more"): "at least",
     ("or", "over"): "at least",
+    ("and", "over"): "at least",
+    ("or", "older"): "at least",
+    ("and", "older"): "at least",
+    ("or", "younger"): "at most",
     ("or", "less"): "at most",
     ("or", "fewer"): "at most",
 }
+_ALLOWED = {("is", "allowed", "to"), ("is", "permitted", "to")}
 _MUST = {("has", "to"), ("is", "required", "to"), ("need", "to"), ("needs", "to")}
 _LIMITS = {("not", "exceed"), ("capped", "at"), ("limited", "to")}
 """Words before a number that is the highest: "must not exceed 5", "is capped at 5"."""
@@ -77,6 +82,9 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _year_at,
         _initial_at,
         _single_at,
+        _half_hour_at,
+        _age_at,
+        _no_one_at,
         _except_at,
         _no_longer_at,
         _time_at,
@@ -168,6 +176,10 @@ def _duty_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWor
     """Read "have to" and "are required to" as "must", where no "not" stands before."""
     if index and words[index - 1].key in {"not", "will", "would", "may", "might", "does"}:
         return None
+    if _keys(words, index, 3) in _ALLOWED and index + 3 < len(words):
+        return 3, [_merge(words[index : index + 3], "can")]
+    if _keys(words, index, 4) in {("is", "not", "allowed", "to"), ("is", "not", "permitted", "to")}:
+        return 4, [replace(words[index], key="must", stem="must"), words[index + 1]]
     for size in (3, 2):
         if _keys(words, index, size) in _MUST and index + size < len(words):
             return size, [_merge(words[index : index + size], "must")]
@@ -294,6 +306,32 @@ def _single_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimW
         return None
     one = Quantity(Decimal(1), words[index + 1].key)
     return 2, [_merge(words[index : index + 2], one.key, one)]
+
+
+def _half_hour_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "half an hour" as 30 minutes."""
+    if _keys(words, index, 3) != ("half", "an", "hour") or (index and words[index - 1].key in {"and", "per"}):
+        return None
+    half = Quantity(Decimal(30), "minute")
+    return 3, [_merge(words[index : index + 3], half.key, half)]
+
+
+def _age_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "16 years old" and "16 years of age" as 16."""
+    quantity = words[index].quantity
+    if quantity is None or quantity.unit != "year":
+        return None
+    size = 1 if _keys(words, index + 1, 1) == ("old",) else 2 if _keys(words, index + 1, 2) == ("of", "age") else 0
+    if not size:
+        return None
+    age = replace(quantity, unit="")
+    return size + 1, [replace(_merge(words[index : index + 1], age.key, age), end=words[index + size].end)]
+
+
+def _no_one_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "no one" as "nobody"."""
+    is_two = _keys(words, index, 1) == ("no",) and index + 1 < len(words) and words[index + 1].text.casefold() == "one"
+    return (2, [_merge(words[index : index + 2], "nobody")]) if is_two else None
 
 
 def _is_rate_at(words: Sequence[ClaimWord], index: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from roma_core.citations.cuts import find_condition
 from roma_core.citations.lexicon import (
     ADVERBS,
     ATTRIBUTIONS,
@@ -48,6 +49,7 @@ _NO_ORDERS = DETERMINERS | PREPOSITIONS | PRONOUNS | AUXILIARIES | frozenset(
     "they it what where why how both either neither all some many most more each every".split()
 )  # fmt: skip
 _KINDS = ("that", "who", "which")
+_HYPHENS = frozenset("-‐‑")
 _CLAUSE_ENDS = frozenset(",;)–—")
 
 
@@ -61,6 +63,7 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from _fragments(words, topic)
     if len(words) > 3 and words[0].key in _LABELS and ":" in words[1].gap:
         yield [replace(words[1], gap=" "), *words[2:]]
+    yield from read_clauses(words)
     yield from _predicates(words)
     yield from _contrasts(words)
     yield from _beside_subject(words)
@@ -138,6 +141,8 @@ def is_verb_at(words: Sequence[ClaimWord], index: int) -> bool:
         return False
     if word.key in AUXILIARIES:
         return True
+    if index and word.gap in _HYPHENS:  # "best-known"
+        return False
     following = words[index + 1] if index + 1 < len(words) else None
     is_determined = bool(index) and words[index - 1].key in DETERMINERS and words[index - 1].text != "A"
     is_determined = is_determined or (index == 1 and words[0].key in DETERMINERS)
@@ -212,6 +217,34 @@ def _fragments(words: Sequence[ClaimWord], topic: Sequence[ClaimWord]) -> Iterat
         yield [*topic, *words]
 
 
+# --- clauses ---------------------------------------------------------------------------------------------------------
+
+_BETWEEN_CLAUSES = frozenset("and but so whereas".split())
+
+
+def read_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "A is B" and "C is D" for "A is B, and C is D", each with the condition that the sentence begins with."""
+    if any(word.key in ATTRIBUTIONS for word in words):
+        return
+    opening = next((i for i in range(2, len(words)) if "," in words[i].gap), 0) if words[0].key in _TERMS else 0
+    borders = [opening]
+    for index in range(opening + 2, len(words) - 2):
+        is_joined = words[index].key in _BETWEEN_CLAUSES and "," in words[index].gap
+        begin = index + 1 if is_joined else index
+        is_border = is_joined or ";" in words[index].gap
+        if is_border and (find_verb(words[begin:]) or _may_be_order(words[begin:])):
+            borders.append(index)
+    if len(borders) == 1:
+        return
+    for number, (begin, end) in enumerate(pairwise([*borders, len(words)])):
+        clause = list(words[begin:end])
+        clause = clause[1:] if number and clause[0].key in _BETWEEN_CLAUSES else clause
+        condition = find_condition(words, end)
+        is_of_all = condition < len(words) and "," in words[condition].gap
+        tail = words[condition:] if is_of_all else ()
+        yield [*words[:opening], replace(clause[0], gap=" "), *clause[1:], *tail]
+
+
 # --- two predicates of one subject -----------------------------------------------------------------------------------
 
 
@@ -221,11 +254,11 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if not verb or words[0].key in {"if", "unless", "when"}:
         return
     subject = list(words[:verb])
-    if words[verb].key == "has" and verb + 1 < len(words) and is_past_form(words[verb + 1]):
+    if words[verb].key in {"has", "had"} and verb + 1 < len(words) and is_past_form(words[verb + 1]):
         yield [*subject, *words[verb + 1 :]]
     for index in range(verb + 1, len(words) - 1):
         begin = index + 1 if words[index].key in {"and", "but"} else 0
-        if not begin and set(words[index].gap) & {",", ";"}:
+        if not begin and set(words[index].gap) & {",", ";"} and words[index].key not in CONDITIONS:
             begin = index
         while begin and begin < len(words) - 1 and words[begin].key in ADVERBS:
             begin += 1
@@ -241,7 +274,9 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
             continue
         if predicate := _second_predicate(words, verb, begin):
             yield [*subject, *_with_object(predicate, between)]
-            yield list(words[:index])
+            condition = find_condition(words, begin + 1)
+            is_of_both = condition < len(words) and ("," in words[condition].gap or not is_verb_at(words, begin))
+            yield [*words[:index], *(words[condition:] if is_of_both else ())]
 
 
 def _second_predicate(words: Sequence[ClaimWord], verb: int, begin: int) -> Words:
@@ -296,6 +331,8 @@ def _beside_subject(words: Sequence[ClaimWord]) -> Iterator[Words]:
     for begin in range(1, min(len(words), 7)):
         if "," not in words[begin].gap or words[begin].key in {"and", "or", "but", *_KINDS, "whose", "where"}:
             continue
+        if ")" in words[begin].gap:  # "Ida Holm (chair), Per Moe" are two
+            return
         end = next((i for i in range(begin + 1, min(len(words), begin + 16)) if "," in words[i].gap), len(words))
         is_noun = words[begin].key in DETERMINERS or words[begin].is_name
         if not is_noun or words[0].key in PREPOSITIONS:
@@ -434,6 +471,9 @@ def _roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
             for begin in (index - 1, index - 2):
                 for be in ("is", "was") if begin >= 0 else ():
                     yield [*name, make_word(be, role), make_word("a", role), *words[begin:index]]
+                if begin == 0 and find_verb(words[index:]):  # "Painter Ada Kern lives here"
+                    yield list(words[index:])
+                    yield from _predicates(words[index:])
 
 
 def _named_roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
@@ -441,6 +481,8 @@ def _named_roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
     for index in range(2, len(words) - 1):
         name = words[index : index + 2]
         if "," not in words[index].gap or not all(word.is_name for word in name) or name[1].gap != " ":
+            continue
+        if ")" in words[index].gap:
             continue
         begin = index - 1
         while begin > max(0, index - 6) and words[begin].key not in DETERMINERS and not set(words[begin].gap) & PARTING:
@@ -481,22 +523,41 @@ def _namings(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 def _orders(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "you should V", and "O should be V" in the passive, for the order "V O" and the ban "do not V O"."""
-    for start in _order_starts(words):
-        yield from _tell_order(words[start:])
+    starts = _order_starts(words)
+    opening = next((start for start in starts if start > 1), 0) if words[0].key in _TERMS else 0
+    for number, start in enumerate(starts):
+        is_name = start and words[start].text[:1].isupper() and words[start + 1].is_name
+        if is_name or start < opening:
+            continue
+        ends = [len(words)]
+        following = starts[number + 1] if number + 1 < len(starts) else 0
+        if following and _may_be_order(words[following:]) and find_condition(words, following) == len(words):
+            is_joined = words[following - 1].key in {"and", "then"}
+            ends.append(following - 1 if is_joined else following)
+        for end in ends:
+            for told in tell_order([replace(words[start], gap=" "), *words[start + 1 : end]]):
+                yield [*words[:opening], *told]
+                if opening:
+                    yield [*told, *words[:opening]]
+
+
+_TERMS = frozenset("if unless when whenever once before after while until during in with without at on for".split())
+"""Words that begin the terms on which an order holds: "If it rains, close the roof"."""
 
 
 def _order_starts(words: Sequence[ClaimWord]) -> list[int]:
     """Return where an order may begin: at the sentence, at a clause of it, or behind "and" and "then"."""
     starts = [0]
     for index in range(1, len(words) - 1):
-        if set(words[index].gap) & {":", ","} or words[index - 1].key in {"and", "then", "please"}:
+        if set(words[index].gap) & {":", ",", ";"} or words[index - 1].key in {"and", "then", "please"}:
             starts.append(index)
     return starts[:_MOST_ORDERS]
 
 
-def _tell_order(order: Sequence[ClaimWord]) -> Iterator[Words]:
+def tell_order(order: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield what an order says as statements: "you should V O", and "O should be V-ed" in the passive."""
     if order[0].key == "only":
-        yield from ([*told, order[0]] for told in _tell_order(order[1:]))
+        yield from ([*told, order[0]] for told in tell_order(order[1:]))
         return
     denial: Words = []
     if len(order) > 2 and order[0].key == "does" and order[1].key == "not":
@@ -533,7 +594,8 @@ def _ends_of_object(order: Sequence[ClaimWord], *, is_behind_particle: bool = Fa
     for end in range(2, min(_MOST_OBJECT, len(order)) + 1):
         if order[end - 1].key in {"if", "when", "until", "and"}:
             return
-        if order[end - 1].key not in PREPOSITIONS | DETERMINERS:
+        last = order[end - 1]
+        if last.key not in PREPOSITIONS | DETERMINERS or last.text == "A":  # "buffer A"
             yield end
 
 

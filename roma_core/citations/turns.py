@@ -30,6 +30,7 @@ from roma_core.citations.statements import (
     is_verb_at,
     make_phrase,
     make_word,
+    tell_order,
 )
 from roma_core.citations.words import ClaimWord, stem
 
@@ -39,6 +40,7 @@ _HEADS = frozenset(
     "provided".split()
 )
 """Words that begin an adverbial; "of", "by", "with", "for", "from" and "to" belong to the word before them."""
+_TODAY = frozenset("today tomorrow yesterday tonight".split())
 _MOST_AGENT_WORDS = 7
 _BE = frozenset("is was be been being".split())
 
@@ -51,10 +53,11 @@ def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for start, following in pairwise([*starts, len(words)]):
         if start > 1 and following < len(words):
             yield [*words[:start], *words[following:], *words[start:following]]
+            yield [*words[start:following], *words[:start], *words[following:]]
     for start in [start for start in starts if start][:3]:
         for end in range(start + 2, min(start + 4, len(words) - 1) + 1):
             yield [*words[:start], *words[end:], *words[start:end]]
-    if starts[:1] == [0]:
+    if words[0].key in _HEADS or words[0].key in {"with", "for", "by"} or starts[:1] == [0]:
         for end in _ends_of_opening(words):
             yield [*words[end:], *words[:end]]
 
@@ -62,7 +65,9 @@ def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 def _begins_adverbial(words: Sequence[ClaimWord], index: int) -> bool:
     if index and words[index - 1].key in _HEADS:
         return False
-    is_from_time = words[index].key == "from" and index + 1 < len(words) and words[index + 1].is_number
+    if words[index].key in _TODAY:
+        return True
+    is_from_time = words[index].key in {"from", "by"} and index + 1 < len(words) and words[index + 1].is_number
     return words[index].key in _HEADS or is_from_time or words[index].key.startswith("every:")
 
 
@@ -86,6 +91,12 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     if not place or place + 1 >= len(words):
         return
     verb = next((i for i in range(place - 1, max(0, place - 10), -1) if _is_participle(words[i])), 0)
+    if verb > 2 and words[verb - 1].key == "not" and words[verb - 2].key in {"is", "was"}:
+        does = make_word("did" if words[verb - 2].key == "was" else "does", words[verb - 1])
+        denied = [does, words[verb - 1], in_form(words[verb], THIRD_PERSON), *words[verb + 1 : place]]
+        for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
+            yield [*words[place + 1 : end], *denied, *words[: verb - 2], *words[end:]]
+        return
     if not verb or words[verb - 1].key not in _BE:
         return
     active, subject_end = _read_passive(words, verb)
@@ -130,7 +141,9 @@ def turn_agentless(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for verb in range(2, min(len(words), 10)):
         if words[verb - 1].key in _BE and _is_participle(words[verb]) and words[verb - 2].key not in {"not", "that"}:
             active, subject_end = _read_passive(words, verb)
-            if len(active) == 1 and not any(word.key in _HEADS for word in words[:subject_end]):
+            if (len(active) == 1 or active[0].key == "must") and not any(
+                word.key in _HEADS for word in words[:subject_end]
+            ):
                 yield [*active, *words[:subject_end], *words[verb + 1 :]]
             return
 
@@ -239,9 +252,61 @@ def turn_generic(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for end in range(start + 2, min(start + 6, len(words)) + 1):
         being = make_word("be", words[1])
         done = in_form(words[start], PARTICIPLE)
+        if words[start + 1].key in {"a", "an"} and end == start + 3:
+            yield [_in_plural(words[end - 1]), *words[1:start], being, done, *words[end:]]
         yield [*words[start + 1 : end], *words[1:start], being, done, *words[end:]]
         if words[start + 1].key in PARTICLES:
             yield [*words[start + 2 : end], *words[1:start], being, done, words[start + 1], *words[end:]]
+
+
+def _in_plural(noun: ClaimWord) -> ClaimWord:
+    key = f"{noun.key[:-1]}ies" if noun.key.endswith("y") and noun.key[-2:-1] not in "aeiou" else f"{noun.key}s"
+    return replace(noun, key=key, stem=stem(key))
+
+
+def turn_singular(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "boats sink when ..." for "a boat sinks when ...": what always holds."""
+    if words[0].key not in {"a", "an"}:
+        return
+    verb = next((index for index in range(2, min(6, len(words) - 1)) if is_verb_at(words, index)), 0)
+    if verb and not _is_participle(words[verb]) and words[verb].key not in {"was", "had"}:
+        is_plain = words[verb].key in {"is", "has", *MODALS}
+        done = words[verb] if is_plain else in_form(words[verb], THIRD_PERSON)
+        yield [*words[1 : verb - 1], _in_plural(words[verb - 1]), done, *words[verb + 1 :]]
+
+
+def turn_order(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the pump should be given oil" for "give the pump oil"."""
+    end = next((index for index in range(1, len(words)) if words[index].key in _HEADS), len(words))
+    if not any(word.key in MODALS | _BE for word in words[:end]):
+        yield from tell_order(words)
+
+
+def turn_place(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "version 2 adds a button" for "a button was added in version 2"."""
+    if words[0].key in _HEADS and words[1].is_number:
+        words = move_date(words)
+    be = next((index for index in range(1, len(words) - 3) if words[index].key in {"is", "was"}), 0)
+    verb = be + 1
+    if not be or not _is_participle(words[verb]) or any(word.key in _HEADS for word in words[:be]):
+        return
+    place = next((index for index in range(verb + 1, len(words) - 1) if words[index].key in {"in", "with"}), 0)
+    if place == verb + 1:
+        end = next((index for index in range(place + 2, len(words)) if words[index].key in _HEADS), len(words))
+        for form in (THIRD_PERSON, PARTICIPLE) if words[be].key == "was" else (THIRD_PERSON,):
+            yield [*words[place + 1 : end], in_form(words[verb], form), *words[:be], *words[end:]]
+
+
+def turn_ends(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "... B and A" for "... A and B" at the end, with one or two words each."""
+    place = next((index for index in range(len(words) - 2, 0, -1) if words[index].key == "and"), 0)
+    last = words[place + 1 :]
+    if not place or not 0 < len(last) <= 2 or any(word.is_number or not word.is_content for word in last):
+        return
+    for size in (1, 2):
+        first = words[place - size : place]
+        if place > size + 1 and all(word.is_content and not word.is_number for word in first):
+            yield [*words[: place - size], *last, words[place], *first]
 
 
 def turn_genitive(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:

@@ -47,6 +47,7 @@ from roma_core.citations.lexicon import (
     SYNONYMS,
 )
 from roma_core.citations.numbers import Date, is_convertible, is_within, rounding_error, same_quantity
+from roma_core.citations.paraphrases import is_same_clause, read_paraphrases, read_reports, turn_report_clause
 from roma_core.citations.parts import has_anaphor, is_broken_off, remove_frame, split_claim, split_clauses
 from roma_core.citations.phrases import BOUND_NAMES, read_phrases
 from roma_core.citations.quotations import is_title, unproven_quotation
@@ -56,11 +57,14 @@ from roma_core.citations.rows import RowVerdict, read_row_claim
 from roma_core.citations.statements import (
     AUTHORS,
     OPINIONS,
+    PARTICIPLE,
     SPEAKERS,
+    THIRD_PERSON,
     has_first_person,
     in_third_person,
     make_word,
     match_forms,
+    read_clauses,
     read_statements,
 )
 from roma_core.citations.turns import (
@@ -74,14 +78,18 @@ from roma_core.citations.turns import (
     turn_copula,
     turn_date,
     turn_duty,
+    turn_ends,
     turn_generic,
     turn_genitive,
     turn_group,
     turn_inclusion,
     turn_only,
+    turn_order,
     turn_pair,
+    turn_place,
     turn_plural,
     turn_report,
+    turn_singular,
     turn_span,
     turn_supposed,
 )
@@ -280,15 +288,21 @@ class _SourceWords:
     def statements(self, unit: _Unit, claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         """Yield the simple statements of a sentence, also told of its speaker in the words of the claim."""
         words = self.unit_words(unit, claim)
-        made = [words, *read_statements(words, self.heading_above(unit))]
+        topic = self.heading_above(unit)
+        made = [words, *read_statements(words, topic)]
         for entry in self._entries_of(words):
-            made += [entry, *read_statements(entry, self.heading_above(unit))]
+            made += [entry, *read_statements(entry, topic)]
+        for clause in read_clauses(words):
+            made += read_statements(clause, topic)
         if intro := self._intro_of(unit):
             made.append([*intro, replace(words[0], gap=" "), *words[1:]])
         made += conclude_list(*self._list_of(unit))
+        made += read_reports(words)
         for statement in made:
             yield statement
             yield from draw_conclusions(statement)
+            yield from read_paraphrases(statement)
+            yield from turn_genitive(statement)
             if has_first_person(statement):
                 yield from self._told_of_speaker(statement, claim)
 
@@ -391,6 +405,8 @@ class _SourceWords:
         spoken_of: list[ClaimWord] = []
         for other in reversed(self.units[max(0, index - MOST_BACK) : index]):
             words = self.words[other.first : other.last]
+            if other is self.units[index - 1] and self.passage[: other.sentence.end].endswith("?"):
+                return [*words]  # "Can I return a coat? It can be ..."
             subject = read_subject(words)
             if not any(word.is_content for word in subject) or (opening == "it" and _is_plural(subject)):
                 continue
@@ -647,10 +663,25 @@ def _is_stated(claim: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) ->
         if len(needed - stems) > MOST_UNKNOWN + 1:
             continue
         for turn in turns:
+            if not _may_begin_alike(turn, statement):
+                continue
             words = match_forms(statement, turn)
             if _says_from_beginning(match_forms(turn, words), words, unit, source):
                 return True
     return False
+
+
+def _may_begin_alike(claim: Sequence[ClaimWord], statement: Sequence[ClaimWord]) -> bool:
+    """Return whether a claim may say a statement from its first word on: both begin with the same, or with a phrase."""
+    first, second = (
+        next((word for word in words if word.key not in HARMLESS), words[0]) for words in (claim, statement)
+    )
+    if first.key == second.key or first.stem == second.stem:
+        return True
+    opening = statement[0].key
+    is_open = opening in PRONOUNS | {"the"} or second.is_name or second.is_number or second.key in FILLERS
+    forms = (PARTICIPLE, THIRD_PERSON)
+    return is_open or first.key in _SYNONYM_WORDS or first.key.startswith(forms) or second.key.startswith(forms)
 
 
 def _says_from_beginning(
@@ -673,10 +704,13 @@ def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         yield from turn(words)
 
 
+_SYNONYM_WORDS = frozenset(phrase[0] for phrase in SYNONYMS)
+
 _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
     turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
-    turn_group, turn_cause, turn_date, turn_duty,
+    turn_group, turn_cause, turn_date, turn_duty, turn_order, turn_place, turn_singular, turn_ends,
+    turn_report_clause,
 )  # fmt: skip
 
 
@@ -883,6 +917,8 @@ def _edit_reasons(
 
 def _is_synonym(edit: Edit) -> bool:
     """Return whether the words on both sides are one of the pairs that everybody uses for each other."""
+    if is_same_clause(edit.claim, edit.source):
+        return True
     sides = [tuple(word.key for word in side) for side in (edit.claim, edit.source)]
     groups = [SYNONYMS.get(side, frozenset()) for side in sides]
     if groups[0] & groups[1]:

@@ -1,0 +1,322 @@
+"""What a sentence says in other everyday words: "never" as "not", a raised price as the price of today. Pure.
+
+Each rule has a closed form and goes one way, from what a text says to what follows from it: "gift cards never expire"
+says that they do not expire, and "they do not expire" would not say "never". Reports are brought to one form, "A says
+that B", whichever way a text or a claim puts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from roma_core.citations.lexicon import (
+    ATTRIBUTIONS,
+    AUXILIARIES,
+    DETERMINERS,
+    MODALS,
+    NEGATIONS,
+    PREPOSITIONS,
+)
+from roma_core.citations.statements import (
+    PARTICIPLE,
+    PARTING,
+    THIRD_PERSON,
+    Words,
+    find_verb,
+    in_form,
+    is_past_form,
+    lemma,
+    make_phrase,
+    make_word,
+    read_statements,
+)
+from roma_core.citations.words import ClaimWord, one_spelling
+
+_CHANGES = "raised increased lowered reduced cut changed moved decreased extended shortened"
+_CHANGING = frozenset(map(one_spelling, _CHANGES.split()))
+_SAYING = frozenset("said says stated states explained explains reported reports".split())
+"""Verbs of saying that take no side."""
+_MOST_SPEAKER = 7
+_BEING = frozenset({"is", "was"})
+_CURRENCIES = frozenset("USD EUR GBP JPY CHF INR CNY SEK NOK DKK".split())
+
+
+def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield the statements that follow from a sentence in other everyday words.
+
+    >>> from roma_core.citations.words import read_words
+    >>> [word.key for word in next(read_paraphrases(read_words("It was never built.")))]
+    ['it', 'was', 'not', 'built']
+    """
+    yield from _nevers(words)
+    yield from _bans(words)
+    yield from _expectations(words)
+    yield from _prices(words)
+    yield from _new_values(words)
+    yield from _life_dates(words)
+    yield from _not_only(words)
+    yield from _value_pairs(words)
+    yield from _shares_of_these(words)
+    yield from _with_openings(words)
+    yield from _second_kinds(words)
+    yield from _receivers(words)
+    yield from _commands(words)
+
+
+def _nevers(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S does not V" for "S never Vs"."""
+    place = next((index for index in range(1, len(words) - 1) if words[index].key == "never"), 0)
+    if not place:
+        return
+    denial, verb = make_word("not", words[place]), words[place + 1]
+    if words[place - 1].key in AUXILIARIES:
+        yield [*words[:place], denial, *words[place + 1 :]]
+        return
+    did = make_word("did" if is_past_form(verb) else "does", words[place])
+    yield [*words[:place], did, denial, in_form(verb, THIRD_PERSON), *words[place + 2 :]]
+
+
+def _bans(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "may not" and "can not" for "must not"."""
+    for index in range(1, len(words) - 1):
+        if words[index].key == "must" and words[index + 1].key == "not":
+            for modal in ("may", "can"):
+                yield [*words[:index], make_word(modal, words[index]), *words[index + 1 :]]
+            return
+
+
+def _expectations(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S should V" for "S is expected to V"."""
+    for index in range(1, len(words) - 3):
+        if [word.key for word in words[index : index + 3]] == ["is", "expected", "to"]:
+            yield [*words[:index], make_word("should", words[index]), *words[index + 3 :]]
+            return
+
+
+def _prices(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "a card costs 5 euros" for "a card is 5 euros", and "adults pay 5" for "it costs 5 for adults"."""
+    verb = next((index for index in range(1, len(words) - 1) if words[index].key in {"is", "costs", "cost"}), 0)
+    if not verb or not _is_price(words[verb + 1]):
+        return
+    subject, price = list(words[:verb]), words[verb + 1]
+    if words[verb].key == "is":
+        yield [*subject, make_word("costs", words[verb]), *words[verb + 1 :]]
+    if verb + 3 < len(words) and words[verb + 2].key == "for":
+        end = next((i for i in range(verb + 4, len(words)) if words[i].key == "and"), len(words))
+        yield [*words[verb + 3 : end], make_word("pay", words[verb]), price, make_word("for", words[verb]), *subject]
+
+
+def _is_price(word: ClaimWord) -> bool:
+    return word.quantity is not None and word.quantity.unit in _CURRENCIES
+
+
+def _new_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S is now 50" and "S went from 20 to 50" for "S was raised from 20 to 50"."""
+    for index in range(2, len(words) - 4):
+        first, low, second, high = words[index + 1 : index + 5]
+        is_change = words[index].key in _CHANGING and words[index - 1].key in _BEING
+        if not is_change or (first.key, second.key) != ("from", "to") or not (low.is_number and high.is_number):
+            continue
+        subject, like = list(words[: index - 1]), words[index]
+        rest = words[index + 5 :]
+        yield [*subject, make_word("went", like), *words[index + 1 :]]
+        if not any(word.is_number for word in (*subject, *rest)):
+            yield [*subject, make_word("is", like), make_word("now", like), high, *rest]
+            yield [*subject, make_word("is", like), high, *rest]
+            yield [*subject, *make_phrase("is now", like), high, *make_phrase("instead of", like), low, *rest]
+        return
+
+
+def _life_dates(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "N was born in 1871", "N died in 1949" and both for "N (1871-1949)"."""
+    for index in range(1, min(5, len(words) - 2)):
+        years = [word for word in words[index : index + 3] if word.is_number]
+        is_span = "(" in words[index].gap and len(years) >= 2 and all(_is_year(word) for word in years[:2])
+        if not is_span or not all(word.text[:1].isupper() for word in words[:index]):
+            continue
+        name, like, (first, last) = list(words[:index]), words[index], years[:2]
+        first, last = replace(first, gap=" "), replace(last, gap=" ")
+        birth, death = make_phrase("was born in", like), make_phrase("died in", like)
+        yield [*name, *birth, first]
+        yield [*name, *death, last]
+        yield [*name, *birth, first, make_word("and", like), *death, last]
+        return
+
+
+def _is_year(word: ClaimWord) -> bool:
+    return len(word.text) == 4 and word.text.isdecimal() and word.quantity is not None and not word.quantity.unit
+
+
+def _not_only(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S V" for "Not only did S V, S also V2"."""
+    if [word.key for word in words[:2]] != ["not", "only"] or len(words) < 6 or words[2].key not in {"did", "does"}:
+        return
+    end = next((i for i in range(4, len(words)) if "," in words[i].gap or words[i].key == "but"), len(words))
+    form = PARTICIPLE if words[2].key == "did" else THIRD_PERSON
+    clause = words[3:end]
+    for verb in range(1, min(4, len(clause) - 1)):
+        yield [*clause[:verb], in_form(clause[verb], form), *clause[verb + 1 :]]
+
+
+def _value_pairs(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S costs 3 for B" for "S costs 6 for A and 3 for B"."""
+    for index in range(3, len(words) - 3):
+        if words[index].key != "and" or not words[index + 1].is_number:
+            continue
+        joint = words[index + 2].key
+        starts = [i for i in range(1, index - 1) if words[i].is_number and words[i + 1].key == joint]
+        if joint in PREPOSITIONS and len(starts) == 1 and find_verb(words) in range(1, starts[0]):
+            end = next((i for i in range(index + 3, len(words)) if set(words[i].gap) & PARTING), len(words))
+            yield [*words[: starts[0]], *words[index + 1 : end]]
+            yield list(words[:index])
+
+
+def _shares_of_these(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "a third of the 90 boats V" for "... 90 boats, a third of which V"."""
+    for index in range(4, len(words) - 1):
+        if words[index].key not in {"them", "whom", "which", "these"} or words[index - 1].key != "of":
+            continue
+        begin = index - 2
+        if not words[begin].is_number or not set(words[begin].gap) & PARTING:
+            return
+        place = next((i for i in range(begin - 1, 0, -1) if words[i].is_number), 0)
+        noun = words[place + 1 : place + 2]
+        if not place or not noun or not noun[0].key.endswith("s") or begin - place > 12:
+            return
+        end = next((i for i in range(index + 2, len(words)) if set(words[i].gap) & PARTING), len(words))
+        share, rest = [replace(words[begin], gap=" "), words[index - 1]], list(words[index + 1 : end])
+        the = make_word("the", words[index])
+        yield [*share, the, words[place], *noun, *rest]
+        yield [*share, the, *noun, *rest]
+        yield [*share, *noun, *rest]
+        return
+
+
+def _with_openings(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "it has 9 rooms" and "it is a hall" for "With 9 rooms it is a hall"."""
+    if words[0].key != "with" or not words[1].is_number:
+        return
+    place = next((i for i in range(2, min(9, len(words) - 1)) if words[i].key in {"it", "he", "she", "they"}), 0)
+    if place and words[place + 1].key == "is":
+        yield [words[place], make_word("has", words[0]), *words[1:place]]
+        yield list(words[place:])
+
+
+def _second_kinds(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S was a painter" for "S was a botanist and painter"."""
+    for index in range(1, len(words) - 4):
+        is_kind = words[index].key in _BEING and words[index + 1].key in {"a", "an"} and words[index + 3].key == "and"
+        if is_kind and words[index + 4].is_content and words[index + 4].text.islower():
+            yield [*words[: index + 2], *words[index + 4 :]]
+            yield [*words[: index + 3], *words[index + 5 :]]
+            return
+
+
+def _receivers(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "O should be given to G" for "G should be given O"."""
+    place = next((i for i in range(2, len(words) - 1) if words[i].key in {"given", "offered", "sent"}), 0)
+    begin = place
+    while begin > 1 and words[begin - 1].key in MODALS | _BEING | {"be", "not"}:
+        begin -= 1
+    following = words[place + 1] if place else words[0]
+    if place and begin < place and following.key not in PREPOSITIONS | NEGATIONS and not following.is_number:
+        end = next((i for i in range(place + 2, len(words)) if words[i].key in PREPOSITIONS), len(words))
+        to = make_word("to", words[place])
+        yield [*words[place + 1 : end], *words[begin : place + 1], to, *words[:begin], *words[end:]]
+
+
+_COMMANDS = frozenset("ordered obliged required instructed".split())
+_SUBJECT_OF = {"him": "he", "her": "she", "them": "they", "me": "i", "us": "we"}
+
+
+def _commands(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "he must pay" for "the court ordered him to pay"."""
+    place = next((index for index in range(1, len(words) - 3) if words[index].key in _COMMANDS), 0)
+    to = next((i for i in range(place + 2, min(place + 6, len(words) - 1)) if words[i].key == "to"), 0)
+    if not place or not to or {word.key for word in words[: to + 1]} & (NEGATIONS | MODALS):
+        return
+    who = [replace(word, gap=" ") for word in words[place + 1 : to]]
+    if len(who) == 1 and who[0].key in _SUBJECT_OF:
+        who = [make_word(_SUBJECT_OF[who[0].key], who[0])]
+    yield [*who, make_word("must", words[to]), *words[to + 1 :]]
+
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+def read_reports(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "A says that B" for "According to A, B", "B, according to A", "A said B" and "B, A said".
+
+    >>> from roma_core.citations.words import read_words
+    >>> [word.key for word in next(read_reports(read_words("According to Ann, it is free.")))]
+    ['ann', 'says', 'that', 'it', 'is', 'free']
+    """
+    for speaker, said in (*_find_reports(words), *_shorten_speakers(words)):
+        is_speaker = 0 < len(speaker) <= _MOST_SPEAKER and not any(w.key in ATTRIBUTIONS | NEGATIONS for w in speaker)
+        if not is_speaker or len(said) < 3:
+            continue
+        for statement in (said, *read_statements(said)):
+            if not any(word.key in ATTRIBUTIONS for word in statement):
+                yield _report(speaker, statement)
+
+
+def turn_report_clause(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield a claim that reports something as "A says that B", nothing of it left out."""
+    for speaker, said in _find_reports(words):
+        if 0 < len(speaker) <= _MOST_SPEAKER and len(said) > 2:
+            yield _report(speaker, said)
+
+
+def _report(speaker: Sequence[ClaimWord], said: Sequence[ClaimWord]) -> Words:
+    says, that = make_word("says", said[0]), make_word("that", said[0])
+    return [replace(speaker[0], gap=" "), *speaker[1:], says, that, replace(said[0], gap=" "), *said[1:]]
+
+
+def _shorten_speakers(words: Sequence[ClaimWord]) -> Iterator[tuple[Words, Words]]:
+    """Yield the reports of "fire chief Lars Moe" as those of Lars Moe."""
+    for speaker, said in _find_reports(words):
+        short = _short_speaker(speaker)
+        if len(short) < len(speaker):
+            yield short, said
+
+
+def _find_reports(words: Sequence[ClaimWord]) -> Iterator[tuple[Words, Words]]:
+    commas = [index for index in range(1, len(words)) if "," in words[index].gap]
+    if [word.key for word in words[:2]] == ["according", "to"]:
+        for comma in commas[:1]:
+            yield list(words[2:comma]), list(words[comma:])
+    for comma in commas:
+        tail = words[comma:]
+        if [word.key for word in tail[:2]] == ["according", "to"]:
+            yield list(tail[2:]), list(words[:comma])
+        if 1 < len(tail) <= _MOST_SPEAKER and tail[-1].key in _SAYING:
+            yield list(tail[:-1]), list(words[:comma])
+            yield from ((list(tail[:-1]), list(words[:before])) for before in commas if before < comma)
+        if 1 < len(tail) <= _MOST_SPEAKER and tail[0].key in _SAYING:
+            yield list(tail[1:]), list(words[:comma])
+    verb = next((index for index in range(1, min(len(words), _MOST_SPEAKER + 1)) if words[index].key in _SAYING), 0)
+    if verb and verb + 3 < len(words) and not find_verb(words[:verb]):
+        begin = verb + 2 if words[verb + 1].key == "that" else verb + 1
+        yield list(words[:verb]), list(words[begin:])
+
+
+def _short_speaker(words: Sequence[ClaimWord]) -> Words:
+    """Return "Lars Moe" for "fire chief Lars Moe", and the words themselves where no name ends them."""
+    begin = len(words)
+    while begin and words[begin - 1].text[:1].isupper() and words[begin - 1].kind == "word":
+        begin -= 1
+    is_name = len(words) - begin >= 2 and all(word.key not in DETERMINERS for word in words[begin:])
+    return list(words[begin:] if is_name else words)
+
+
+def is_same_clause(claim: Sequence[ClaimWord], source: Sequence[ClaimWord]) -> bool:
+    """Return whether one side says "that weigh" and the other "weighing"."""
+    for full, short in ((claim, source), (source, claim)):
+        is_full = len(full) == 2 and full[0].key in {"that", "who", "which"} and full[1].kind == "word"
+        if is_full and len(short) == 1 and short[0].key.endswith("ing") and short[0].text.islower():
+            return full[1].stem == short[0].stem or lemma(full[1]) == lemma(short[0])
+    return False
+
+
+__all__ = ["is_same_clause", "read_paraphrases", "read_reports", "turn_report_clause"]
