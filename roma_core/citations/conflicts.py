@@ -274,6 +274,8 @@ class _Amount:
     numbered: str = ""
     described: frozenset[str] = frozenset()
     """Stems of the two words behind it: "27 lost sailings" are sailings."""
+    key: frozenset[str] = frozenset()
+    """Stems of the key of settings whose bare value it is: "oxygen_low_mg_l = 1.0"."""
     is_about: bool = False
     """It is said to be near this value: "nearly 80"."""
 
@@ -323,15 +325,18 @@ def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amoun
         if _is_one_of(words, position) or _has_era(words, position):
             continue
         key = _find_key(words, position)
-        is_setting = key is not None and _is_key(words, position + 1)
-        counted = "" if is_setting else _stem_at(words, position + 1)
-        if not counted and key is not None and _is_plural(key):
-            counted = key.stem or key.key
-        before = _stem_at(words, position - 1) if key is None else key.stem or key.key
-        numbered = "" if counted or word.quantity.unit else before
+        counted = "" if key and _is_key(words, position + 1) else _stem_at(words, position + 1)
+        numbered = ""
+        if counted or word.quantity.unit:
+            key = []
+        elif len(key) == 1 and _is_plural(key[0]):
+            counted = key[0].stem or key[0].key
+        elif len(key) <= 1:
+            numbered = _stem_at(words, position - 1)
         described = frozenset({counted, _stem_at(words, position + 2)} - {""}) if counted else frozenset()
+        named = frozenset(part.stem or part.key for part in key)
         is_about = position > 0 and words[position - 1].key in APPROXIMATIONS
-        amounts.append(_Amount(word.text, word.quantity, counted, numbered, described, is_about))
+        amounts.append(_Amount(word.text, word.quantity, counted, numbered, described, named, is_about))
     return amounts
 
 
@@ -367,16 +372,16 @@ def _is_one_of(words: Sequence[ClaimWord], position: int) -> bool:
     return words[position + 1].key == "of" and words[position - 1].key in _COPULAS
 
 
-def _find_key(words: Sequence[ClaimWord], position: int) -> ClaimWord | None:
-    """Return the last content word of the key of settings whose value stands at a position; None where none does."""
+def _find_key(words: Sequence[ClaimWord], position: int) -> list[ClaimWord]:
+    """Return the words of the key of settings whose value stands at a position, the last one first."""
     if words[position].gap.strip() not in _BEHIND_KEY:
-        return None
+        return []
+    key: list[ClaimWord] = []
     for at in range(position - 1, -1, -1):
-        if _stem_at(words, at):
-            return words[at]
+        key.append(words[at])
         if words[at].gap not in _WITHIN_KEY:
-            return None
-    return None
+            break
+    return key
 
 
 def _is_key(words: Sequence[ClaimWord], position: int) -> bool:
@@ -517,14 +522,20 @@ def _is_same_amount(one: _Amount, other: _Amount) -> bool:
 
 
 def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
-    """True when two amounts have one unit, count or number one thing, or one of them counts what is asked."""
+    """True when two amounts have one unit, count or number one thing, or one of them counts what is asked.
+
+    The bare value of a setting is of what its key names, so that has to be asked.
+    """
     if one.quantity.unit or other.quantity.unit:
         return one.quantity.unit == other.quantity.unit or _are_near(one.quantity, other.quantity)
+    key = one.key | other.key
+    if key and not key & asked:
+        return False
     if one.numbered or other.numbered:
         return one.numbered == other.numbered
     if one.counted and (one.counted == other.counted or one.described & other.described & asked):
         return True
-    return bool({one.counted, other.counted} & asked) and not (one.counted and other.counted)
+    return bool((key | {one.counted, other.counted}) & asked) and not (one.counted and other.counted)
 
 
 def _are_near(one: Quantity, other: Quantity) -> bool:

@@ -20,6 +20,7 @@ from roma_core.markup.questions import (
 )
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
+from roma_core.writers.extractive.periods import find_rows_of_time, list_period_columns, read_period
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, names_asked_year
 
 MOST_ROWS = 30
@@ -150,10 +151,6 @@ _DENIES = re.compile(r"\b(?:not|no|without|cannot|lacks?|\w+n['’]t)\b", re.IGN
 _OTHER_TIME = re.compile(r"\b(?:before|after|followed|preceded|succeeded|replaced)\s+(?P<name>[A-Z]\w+)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _WHEN_COLUMN = re.compile(r"\b(?:days?|date|time|when|week|month|weekday)\b", re.IGNORECASE)
-_PERIOD_COLUMN = re.compile(
-    r"\W*(?:years?|dates?|days?|months?|seasons?|periods?|quarters?|weeks?|when)\W*$", re.IGNORECASE
-)
-"""Names of columns that say when a row holds."""
 _HAPPENS = frozenset(
     stem_word(word) for word in "leave depart arrive start begin open close stop run come go first last serve".split()
 )
@@ -196,6 +193,11 @@ def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnsw
 
 def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
     named = _rows_named(question, table)
+    timed = find_rows_of_time(question, table)
+    if timed is not None:
+        if not timed:
+            return  # it is of other times
+        named = [row for row in named if row in timed] or timed
     makers: dict[str, Callable[[Question, Table, Sequence[TableRow]], TableAnswer | None]] = {
         "table_max": _find_extreme,
         "table_sum": _add_up,
@@ -244,15 +246,11 @@ def _expand_names(cell: str) -> set[str]:
     """Return the days and months of a cell in full, and those of its date.
 
     >>> sorted(_expand_names("Wed")), sorted(_expand_names("2026-08-02"))
-    (['wednesday'], ['2026', 'august'])
+    (['wednesday'], ['2', '2026', 'august'])
     """
-    words = {_SHORT_NAMES[word] for word in re.findall(r"[a-z]+", cell.casefold()) if word in _SHORT_NAMES}
-    value = read_value(cell)
-    if value is not None and value[1] == "date":
-        year, month = divmod(int(value[0]) // 100, 100)
-        words |= {str(year)} if year else set()
-        words |= {list(_SHORT_NAMES.values())[6 + month]} if month else set()
-    return words
+    period = read_period(cell)
+    named = {stem_word(name) for name in period.names} if period is not None else set()
+    return named | {_SHORT_NAMES[word] for word in re.findall(r"[a-z]+", cell.casefold()) if word in _SHORT_NAMES}
 
 
 _DOER = re.compile(r"\b([a-z]{3,})[eo]rs?\b")
@@ -809,7 +807,7 @@ def _is_of_other_year(question: Question, answer: TableAnswer) -> bool:
     cells = _join_cells(answer.rows)
     if names_asked_year(question.text, "\n".join((table.about, *header, cells))):
         return False
-    timed = [column for column, name in enumerate(header) if column == 0 or _PERIOD_COLUMN.match(name)]
+    timed = list_period_columns(header)
     times = (row.cells[column] for row in answer.rows for column in timed if column < len(row.cells))
     return bool(find_other_scope(question.text, "\n".join((*header, *times)), table.about))
 

@@ -80,6 +80,12 @@ def test_signatures_find_copies_of_long_texts_whatever_their_numbers() -> None:
         ("When is it open?", "Open from Tuesday to Saturday.", "Since May it is open every day but Monday.", "date"),
         ("How many looms are there?", "There are nearly 60 looms.", "It has 40 looms.", "number"),
         ("How many channels has it?", "It has eight channels.", "[input]\nchannels = 6\nretry_max = 2", "number"),
+        (
+            "At what oxygen level does it ring?",
+            "Below 0.8 it rings.",
+            "oxygen_low_mg_l = 1.0 oxygen_delay = 20",
+            "number",
+        ),
         ("At which berth does it lie?", "It lies at berth 6.", "berth: 7\nflag: red", "number"),
         ("May dogs swim here?", "Dogs may not swim here.", "Dogs may swim here on Sundays after noon.", "polarity"),
         ("Is the gate open at night?", "The gate is closed from ten.", "The gate will be open at night.", "polarity"),
@@ -107,6 +113,7 @@ def test_answers_conflict_however_they_are_worded(question: str, first: str, sec
         ("How heavy is it?", "It weighs 12 tonnes.", "The boat leaves at 11:45 instead of 12:15."),
         ("How many knots has it?", "It has six knots.", "It was tied around 300 BC."),
         ("How many channels has it?", "It has eight channels.", "radio: power_mw: 25 channel: 11 retries: 3"),
+        ("What power has the radio?", "It may use channel 14.", "radio: power_mw: 25 channel: 11 retries: 3"),
         ("How many retries are made?", "There are three retries.", "retry_after: 9\nretries: 3"),
     ],
 )

@@ -1,0 +1,280 @@
+"""The times that rows of a table are of, and the one that a question asks for: "in December", "on Tuesdays". Pure.
+
+"2025-12", "Dec 2025" and "December 2025" are one month; "Mon–Fri" holds on Tuesdays, and "April to October" in May.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Final
+
+from roma_core.citations.lexicon import WEEKDAYS
+from roma_core.citations.numbers import MONTHS
+from roma_core.citations.words import read_words
+from roma_core.markup.questions import Question
+from roma_core.markup.tables import Table, TableRow
+
+MOST_PERIOD_CHARS: Final = 40
+DAY_NAMES: Final = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+MONTH_NAMES: Final = tuple(name for name in MONTHS if (len(name) > 3 and name != "sept") or name == "may")
+
+
+@dataclass(frozen=True)
+class Period:
+    """A year, months (1 to 12), a day of the month and days of the week (0 is Monday); 0 and empty where not given."""
+
+    year: int = 0
+    months: frozenset[int] = frozenset()
+    day: int = 0
+    weekdays: frozenset[int] = frozenset()
+
+    def holds(self, asked: Period) -> bool:
+        """Return whether the rows of this time are of the asked one: as fine as that, and in nothing else.
+
+        >>> read_period("Mon–Fri").holds(read_asked_period("When is it open on Tuesday?"))
+        True
+        >>> read_period("2025-12").holds(read_asked_period("Who came on 4 December 2025?"))
+        False
+        """
+        if not asked.weekdays <= self.weekdays:
+            return False
+        if asked.day and asked.day != self.day and len(self.months) < 2:
+            return False
+        if asked.months and not (self.months and (self.months <= asked.months or asked.months <= self.months)):
+            return False
+        if asked.year and not self.year:
+            return bool(asked.months or asked.weekdays)
+        return not asked.year or asked.year == self.year
+
+    @property
+    def names(self) -> set[str]:
+        """The year, the day, and the months and days of the week in full."""
+        numbers = {str(number) for number in (self.year, self.day) if number}
+        months = {MONTH_NAMES[month - 1] for month in self.months}
+        return numbers | months | {DAY_NAMES[day] for day in self.weekdays}
+
+    @property
+    def parts(self) -> set[str]:
+        """Return which of its parts are given."""
+        return {name for name in ("year", "months", "day", "weekdays") if getattr(self, name)}
+
+    def only(self, parts: Set[str]) -> Period:
+        """Return this time with no other parts than these."""
+        return Period(**{name: getattr(self, name) for name in self.parts & parts})
+
+
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_QUARTERS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": 4}
+_QUARTER = rf"(?:q(?P<number>[1-4])|(?P<name>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th))\s+quarter)"
+_WRITTEN: Final = (
+    re.compile(rf"{_YEAR}[-/.](?P<month>0[1-9]|1[0-2])"),
+    re.compile(rf"(?P<month>0?[1-9]|1[0-2])[/.]{_YEAR}"),
+    re.compile(rf"{_QUARTER}(?:\s*(?:of\s+|[-/])?\s*{_YEAR})?", re.IGNORECASE),
+    re.compile(rf"{_YEAR}\s*[-/]?\s*{_QUARTER}", re.IGNORECASE),
+    re.compile(_YEAR),
+)
+"""Months and quarters in numbers, and years alone."""
+
+
+def _read_match(found: re.Match[str]) -> Period:
+    parts = found.groupdict()
+    months: frozenset[int] = frozenset()
+    if parts.get("month"):
+        months = frozenset({int(parts["month"])})
+    elif quarter := parts.get("number") or parts.get("name"):
+        number = int(quarter[0]) if quarter[0].isdigit() else _QUARTERS[quarter.casefold()]
+        months = frozenset(range(3 * number - 2, 3 * number + 1))
+    return Period(int(parts.get("year") or 0), months)
+
+
+_GROUPS: Final = {
+    "weekday": range(5),
+    "weekdays": range(5),
+    "weekend": range(5, 7),
+    "weekends": range(5, 7),
+    "daily": range(7),
+}
+_PARTS: Final = re.compile(r"[^\W\d_]+|(?:19|20)\d\d(?!\d)|[–—&,/.-]|\S")
+_JOINS: Final = frozenset(", & / . and or every each on the of in".split())
+_RANGES: Final = frozenset("– — - to till until through".split())
+
+
+@functools.lru_cache(maxsize=4096)
+def read_period(cell: str) -> Period | None:
+    """Return the time that a cell is; None where it is none, or says more.
+
+    >>> sorted(read_period("Nov to Feb").months), read_period("2025-12").year, read_period("Summer fair, 2025")
+    ([1, 2, 11, 12], 2025, None)
+    """
+    text = cell.strip().strip("*_`")
+    if not text or len(text) > MOST_PERIOD_CHARS:
+        return None
+    for pattern in _WRITTEN:
+        found = pattern.fullmatch(text)
+        if found is not None:
+            return _read_match(found)
+    words = read_words(text)
+    dates = [word.date for word in words if word.date is not None]
+    others = [word for word in words if word.date is None]
+    if len(dates) == 1 and dates[0].day and all(_read_weekday(word.text) is not None for word in others):
+        weekdays = frozenset(day for word in others if (day := _read_weekday(word.text)) is not None)
+        return Period(dates[0].year, frozenset({dates[0].month} - {0}), dates[0].day, weekdays)
+    return _read_names(text)
+
+
+def _read_weekday(word: str) -> int | None:
+    """Return the day of the week of a name, or of its first letters ("Mon", "Tues")."""
+    name = word.casefold().removesuffix(".").removesuffix("s")
+    return next((at for at, day in enumerate(DAY_NAMES) if len(name) >= 3 and day.startswith(name)), None)
+
+
+def _read_names(text: str) -> Period | None:
+    """Return the time of a cell of names: days, months, their ranges and lists, and a year."""
+    months: list[int] = []
+    weekdays: list[int] = []
+    year, is_range = 0, False
+    for part in _PARTS.findall(text.casefold()):
+        month, weekday = MONTHS.get(part), _read_weekday(part)
+        if month is not None:
+            months += _fill(months[-1] + 1, month, 12) if is_range and months else [month]
+        elif part in _GROUPS:
+            weekdays += _GROUPS[part]
+        elif weekday is not None:
+            weekdays += _fill(weekdays[-1] + 1, weekday, 7) if is_range and weekdays else [weekday]
+        elif part.isdigit() and len(part) == 4 and not year:
+            year = int(part)
+        elif part not in _JOINS and part not in _RANGES:
+            return None
+        is_range = part in _RANGES
+    if not months and not weekdays:
+        return None
+    return Period(year, frozenset(months), weekdays=frozenset(weekdays))
+
+
+def _fill(first: int, last: int, size: int) -> Iterable[int]:
+    """Return the numbers from the first to the last one, around the end of the year or the week."""
+    least = 1 if size == 12 else 0
+    steps = (last - first) % size + 1
+    return [(first - least + step) % size + least for step in range(steps)]
+
+
+_MONTH: Final = re.compile(
+    rf"\b(?:(?i:in|during|of|for|every|each)\s+(?P<said>(?i:{'|'.join(sorted(MONTHS, key=len, reverse=True))}))"
+    rf"|(?P<written>{'|'.join(name.capitalize() for name in MONTH_NAMES if name not in {'may', 'march'})}))\b"
+)
+"""A month in a question. "May" and "march" are words, too, so they need a preposition."""
+_WEEKDAY: Final = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})s?\b|\b(?:weekends?|weekdays)\b", re.IGNORECASE)
+_BOUND: Final = re.compile(
+    r"\b(?:before|after|since|until|till|from|between|by|than|to|and|or|last|next|this|valid|except|not)"
+    r"(?:\s+(?:the|on|in|of|end|start|beginning))*\W*$",
+    re.IGNORECASE,
+)
+"""What makes a time a limit, another one than it names, or one of several."""
+
+
+@functools.lru_cache(maxsize=256)
+def read_asked_period(question: str) -> Period | None:
+    """Return the time that a question asks for; None without one, and where it is a limit or one of several.
+
+    >>> read_asked_period("How many came in December 2025?").year, read_asked_period("How many came since 2025?")
+    (2025, None)
+    """
+    found = list(_find_periods(question))
+    if not found or any(_BOUND.search(question[:start]) for start, _ in found):
+        return None
+    merged = _merge([period for _, period in found])
+    return merged if merged is not None and merged.parts else None
+
+
+def _find_periods(question: str) -> Iterator[tuple[int, Period]]:
+    """Yield where times stand in a question, and the times: those with most parts first, none within another one."""
+    taken: list[tuple[int, int]] = []
+
+    def take(start: int, end: int) -> bool:
+        is_free = all(end <= first or start >= last for first, last in taken)
+        taken.append((start, end))
+        return is_free
+
+    for word in read_words(question):
+        if word.date is not None and take(word.start, word.end):
+            date = word.date
+            yield word.start, Period(date.year, frozenset({date.month} - {0}), date.day)
+    for pattern in _WRITTEN:
+        for found in re.finditer(rf"(?<![\w.,/-]){pattern.pattern}(?![\w/-]|[.,]\d)", question, pattern.flags):
+            if take(*found.span()):
+                yield found.start(), _read_match(found)
+    for found in _MONTH.finditer(question):
+        name = "said" if found["said"] else "written"
+        if take(*found.span(name)):
+            yield found.start(), Period(months=frozenset({MONTHS[found[name].casefold()]}))
+    for found in _WEEKDAY.finditer(question):
+        text = found[0].casefold()
+        day = _read_weekday(text)
+        days = frozenset(_GROUPS[text]) if text in _GROUPS else frozenset() if day is None else frozenset({day})
+        if take(*found.span()):
+            yield found.start(), Period(weekdays=days)
+
+
+def _merge(periods: Sequence[Period]) -> Period | None:
+    """Return one time of all parts; None where a part is given twice."""
+    merged = Period()
+    for period in periods:
+        if merged.parts & period.parts:
+            return None
+        merged = Period(
+            merged.year or period.year,
+            merged.months or period.months,
+            merged.day or period.day,
+            merged.weekdays or period.weekdays,
+        )
+    return merged
+
+
+_PERIOD_COLUMN: Final = re.compile(
+    r"\W*(?:years?|dates?|days?|months?|seasons?|periods?|quarters?|weeks?|when)\W*$", re.IGNORECASE
+)
+"""Names of columns that say when a row holds."""
+LEAST_PERIODS = 0.5
+"""Share of the rows whose cells must be times for a column to be one of times."""
+
+
+def list_period_columns(header: Sequence[str]) -> list[int]:
+    """Return the columns that may say when a row holds: the first one, and those that are called so."""
+    return [column for column, name in enumerate(header) if column == 0 or _PERIOD_COLUMN.match(name)]
+
+
+def find_rows_of_time(question: Question, table: Table) -> list[TableRow] | None:
+    """Return the rows of the time that a question asks for; None where it asks for none, or rows have no such times.
+
+    An empty list says that the table has other times only. A month's row answers what was so on one of its days, but
+    not how much there was on it.
+    """
+    asked = read_asked_period(question.text)
+    if asked is None:
+        return None
+    times = [_read_time(row, table.header.cells) for row in table.rows]
+    given = [time for time in times if time is not None]
+    if len(given) < max(1, LEAST_PERIODS * len(table.rows)):
+        return None
+    parts = set().union(*(time.parts for time in given))
+    if not asked.parts & parts:
+        return None
+    if asked.parts - parts - {"year"}:
+        if question.kind in _AMOUNTS:
+            return []
+        asked = asked.only(parts)
+    return [row for row, time in zip(table.rows, times, strict=True) if time is not None and time.holds(asked)]
+
+
+_AMOUNTS: Final = frozenset({"how_many", "table_sum", "table_max", "table_filter"})
+"""Kinds of questions whose answer is of just the time that is asked."""
+
+
+def _read_time(row: TableRow, header: Sequence[str]) -> Period | None:
+    """Return the time of a row, of all its cells of times; None where it has none, or two of one kind: from, to."""
+    cells = (row.cells[column] for column in list_period_columns(header) if column < len(row.cells))
+    periods = [period for cell in cells if (period := read_period(cell)) is not None]
+    return _merge(periods) if periods else None

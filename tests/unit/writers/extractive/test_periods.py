@@ -1,0 +1,120 @@
+"""Times of rows and of questions."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.markup.questions import read_question
+from roma_core.markup.tables import Table, read_tables
+from roma_core.writers.extractive.periods import Period, read_asked_period, read_period
+from roma_core.writers.extractive.tables import answer_from_tables
+from tests.fakes.passages import make_note
+
+
+def make_tables(title: str, *lines: str) -> list[Table]:
+    bars = " | ".join("---" for _ in lines[0].split("|"))
+    text = "\n".join((f"# {title}", "", *(f"| {line} |" for line in (lines[0], bars, *lines[1:])), ""))
+    note = make_note(title.replace(" ", "-").lower(), text)
+    return read_tables(note)
+
+
+def find_rows(question: str, tables: list[Table]) -> list[str]:
+    """Return the first cells of the rows that answer."""
+    answer = answer_from_tables(read_question(question), tables)
+    return [row.cells[0] for row in answer.rows] if answer is not None else []
+
+
+@pytest.mark.parametrize(
+    ("cell", "period"),
+    [
+        ("2025-12", Period(2025, frozenset({12}))),
+        ("12/2025", Period(2025, frozenset({12}))),
+        ("Dec 2025", Period(2025, frozenset({12}))),
+        ("Sept", Period(months=frozenset({9}))),
+        ("Q3 2025", Period(2025, frozenset({7, 8, 9}))),
+        ("2025 Q1", Period(2025, frozenset({1, 2, 3}))),
+        ("1st quarter", Period(months=frozenset({1, 2, 3}))),
+        ("3 December", Period(months=frozenset({12}), day=3)),
+        ("Wed 3 December 2025", Period(2025, frozenset({12}), 3, frozenset({2}))),
+        ("November to February", Period(months=frozenset({11, 12, 1, 2}))),
+        ("Mon–Fri", Period(weekdays=frozenset(range(5)))),
+        ("Fri to Mon", Period(weekdays=frozenset({4, 5, 6, 0}))),
+        ("Tue, Thu & Sat", Period(weekdays=frozenset({1, 3, 5}))),
+        ("Weekends", Period(weekdays=frozenset({5, 6}))),
+        ("2025", Period(2025)),
+        ("", None),
+        ("Summer fair", None),
+        ("The fair of May", None),
+        ("31 2025", None),
+    ],
+)
+def test_cells_that_are_times_are_read(cell: str, period: Period | None) -> None:
+    assert read_period(cell) == period
+
+
+@pytest.mark.parametrize(
+    ("question", "period"),
+    [
+        ("How many came in December 2025?", Period(2025, frozenset({12}))),
+        ("How many came on 4 December?", Period(months=frozenset({12}), day=4)),
+        ("how many came in may", Period(months=frozenset({5}))),
+        ("When is it open on Tuesdays?", Period(weekdays=frozenset({1}))),
+        ("When is it open at weekends?", Period(weekdays=frozenset({5, 6}))),
+        ("How many came in the second quarter of 2025?", Period(2025, frozenset({4, 5, 6}))),
+        ("How many came in 11/2025?", Period(2025, frozenset({11}))),
+        ("How many came in 2025?", Period(2025)),
+        ("May I come in a group?", None),
+        ("How many came since 2025?", None),
+        ("How many came before 4 December?", None),
+        ("How many came in 2024 and 2025?", None),
+        ("Who came last Monday?", None),
+        ("Who has version 2025.1?", None),
+    ],
+)
+def test_the_time_of_a_question_is_read(question: str, period: Period | None) -> None:
+    assert read_asked_period(question) == period
+
+
+MONTHS = make_tables("Visits", "month | visitors", "2025-11 | 398", "2025-12 | 521", "2026-01 | 410", "2026-02 | 387")
+DAYS = make_tables(
+    "Tours", "Date | Visitors | Guide", "3.12.2025 | 10 | Ann", "4.12.2025 | 20 | Bo", "3.1.2026 | 9 | Cy"
+)
+WEEK = make_tables(
+    "Hours of the mill", "Day | Opens | Guide", "Mon–Fri | 9:00 | Ann", "Sat | 10:00 | Bo", "Feasts | – | –"
+)
+SEASONS = make_tables("Hours of the tower", "Season | Opens", "April to October | 9:00", "Nov–Mar | 11:00")
+MAYORS = make_tables("Mayors", "Year | Mayor", "2024 | Ann Bell", "2025 | Bo Carr")
+SHORT = make_tables("Visits 2025", "Month | Visitors", "Jan | 10", "Feb | 20", "Dec | 70")
+
+
+@pytest.mark.parametrize(
+    ("question", "tables", "rows"),
+    [
+        ("How many visitors came in December 2025?", MONTHS, ["2025-12"]),
+        ("How many visitors were there in January?", MONTHS, ["2026-01"]),
+        ("How many visitors came in 2025?", MONTHS, ["2025-11", "2025-12"]),
+        ("How many visitors came in December 2024?", MONTHS, []),
+        ("How many visitors came on 4 December 2025?", MONTHS, []),
+        ("Which month had the most visitors in 2026?", MONTHS, ["2026-01"]),
+        ("How many visitors came on 4 December 2025?", DAYS, ["4.12.2025"]),
+        ("Who was the guide on January 3?", DAYS, ["3.1.2026"]),
+        ("Who was the guide on 5 December 2025?", DAYS, []),
+        ("When does the mill open on Tuesday?", WEEK, ["Mon–Fri"]),
+        ("Who is the guide on Saturdays?", WEEK, ["Sat"]),
+        ("When does the mill open on Sundays?", WEEK, []),
+        ("When does the tower open in May?", SEASONS, ["April to October"]),
+        ("When does the tower open in January?", SEASONS, ["Nov–Mar"]),
+        ("Who was mayor in March 2025?", MAYORS, ["2025"]),
+        ("Who was mayor in March 2023?", MAYORS, []),
+        ("How many visitors came in December?", SHORT, ["Dec"]),
+        ("How many visitors came in February 2025?", SHORT, ["Feb"]),
+        ("How many visitors came in February 2024?", SHORT, []),
+    ],
+)
+def test_rows_of_the_asked_time_answer_and_no_others(question: str, tables: list[Table], rows: list[str]) -> None:
+    assert find_rows(question, tables) == rows
+
+
+def test_a_row_with_a_beginning_and_an_end_is_not_of_its_beginning() -> None:
+    terms = make_tables("Heads", "Head | Year | Date", "Ann | 2010 | 2013", "Bo | 2013 | 2019")
+    assert find_rows("Who was head in 2013?", terms) != ["Bo"]
