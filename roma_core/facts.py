@@ -13,7 +13,7 @@ from datetime import date
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from roma_core.languages import UNKNOWN, detect_language, find_script, read_language
+from roma_core.languages import UNKNOWN, detect_language, drop_accents, find_script, read_language
 from roma_core.types import Document, DocumentFacts
 
 FactName = Literal["author", "published", "modified", "created"]
@@ -207,8 +207,8 @@ def split_author(name: str) -> list[str]:
     >>> split_author("José Müller-Lüdenscheidt")
     ['jose', 'muller', 'ludenscheidt']
     """
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return _AUTHOR_WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+    plain = drop_accents(name.casefold(), every_script=True)
+    return _AUTHOR_WORD.findall(unicodedata.normalize("NFKD", plain))  # tables hold names of Hangul in their parts
 
 
 def describe_facts(facts: DocumentFacts) -> str:

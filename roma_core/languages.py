@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import unicodedata
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -78,6 +79,7 @@ UNSPACED: Final = regex.compile(rf"[{UNSPACED_RANGES}]+")
 """Runs of scripts that are written without spaces."""
 UNSPACED_ALPHABETS: Final = regex.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+")
 """Of these, runs of scripts whose signs are letters (Thai, Lao, Burmese, Khmer): a pair of them says little."""
+_LATIN_MARKS: Final = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
 CHARS_PER_UNSPACED_WORD: Final = 2
 """Characters of a word, about, in a script without spaces."""
 
@@ -191,6 +193,26 @@ def count_words(text: str) -> int:
     """
     signs = sum(len(run) for run in UNSPACED.findall(text))
     return len(UNSPACED.sub(" ", text).split()) + -(-signs // CHARS_PER_UNSPACED_WORD)
+
+
+def drop_accents(text: str, *, every_script: bool = False) -> str:
+    """Return a text with the letters of the Latin script without their accents, which people leave out when they type.
+
+    In other scripts a mark makes another letter, as in Cyrillic or kana. With ``every_script`` their marks go too, and
+    compatibility forms become plain ones: for what is only searched by, as accents are left out in Greek. The text
+    comes in NFC.
+
+    >>> drop_accents("sábado über Ελλάδα"), drop_accents("Ελλάδα", every_script=True)
+    ('sabado uber Ελλάδα', 'Ελλαδα')
+    """
+    if text.isascii():
+        return text
+    if every_script:
+        decomposed = unicodedata.normalize("NFKD", text)
+        bare = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+    else:
+        bare = _LATIN_MARKS.sub("", unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFC", bare)
 
 
 def _is_plain_english(text: str) -> bool:

@@ -36,6 +36,7 @@ from roma_core.citations.numbers import (
     parse_number,
     unit_of,
 )
+from roma_core.languages import drop_accents
 from roma_core.markup import mask_markers, read_markers
 
 WordKind = Literal["word", "number", "date", "sign"]
@@ -220,7 +221,7 @@ def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[Cl
         clean = unicodedata.normalize("NFKC", raw).replace("’", "'").replace("ʼ", "'")
     if len(clean) > 3 and clean[-1].isdigit():
         clean = re.sub(r"\d+\Z", "", clean)  # a raised number of a note
-    folded = _fold(clean)
+    folded = drop_accents(clean.casefold())
     is_name = clean[:1].isupper() and not _BEGINS_SENTENCE.search(text, max(0, start - 12), start)
     is_name = is_name or (len(clean) > 1 and clean.isupper())
     if parts := CONTRACTIONS.get(folded):
@@ -234,22 +235,10 @@ def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[Cl
     yield _plain(raw, folded.removesuffix("'s").rstrip("'"), start, end, gap, is_name)
 
 
-def _fold(word: str) -> str:
-    """Return the word in small letters without accents (Latin letters alone have them taken away)."""
-    folded = word.casefold()
-    if folded.isascii():
-        return folded
-    decomposed = unicodedata.normalize("NFKD", folded)
-    if not any(unicodedata.combining(c) for c in decomposed):
-        return folded
-    stripped = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return stripped if stripped and stripped.isascii() else folded
-
-
 @functools.lru_cache(maxsize=50_000)
 def _fold_form(text: str) -> str:
     clean = unicodedata.normalize("NFKC", text.translate(_WITHOUT_HIDDEN))
-    return _fold(clean.replace("’", "'").replace("ʼ", "'"))
+    return drop_accents(clean.replace("’", "'").replace("ʼ", "'").casefold())
 
 
 def _plain(raw: str, folded: str, start: int, end: int, gap: str, is_name: bool) -> ClaimWord:
@@ -680,7 +669,7 @@ def join_broken(words: Sequence[ClaimWord], others: frozenset[str]) -> list[Clai
         previous = joined[-1] if joined else None
         is_parted = previous is not None and word.gap.strip() in _DASHES and word.gap.strip() and len(word.gap) < 12
         if previous is not None and is_parted and previous.kind == word.kind == "word":
-            whole = _fold(previous.text + word.text).removesuffix("'s")
+            whole = drop_accents((previous.text + word.text).casefold()).removesuffix("'s")
             key = next((k for k in (one_spelling(whole), one_spelling(whole, is_name=True)) if k in others), None)
             if key is not None:
                 joined[-1] = replace(previous, text=previous.text + word.text, key=key, stem=stem(key), end=word.end)

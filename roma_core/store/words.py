@@ -12,14 +12,13 @@ from __future__ import annotations
 import functools
 import re
 import threading
-import unicodedata
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import regex
 
-from roma_core.languages import UNSPACED
+from roma_core.languages import UNSPACED, drop_accents
 
 STEMMERS: Final[dict[str, str]] = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "es": "spanish", "fi": "finnish", "fr": "french",
@@ -107,16 +106,10 @@ def _respell(word: str) -> list[str]:
     if any(letter in word for letter in "äöüß"):
         forms.append(word.translate(_UMLAUTS))
     if _MARKED.search(word):
-        bare = _drop_marks(word)
+        bare = drop_accents(word, every_script=True).translate(_ARABIC_FORMS)
         if bare != word:
             forms.append(bare)
     return forms
-
-
-def _drop_marks(word: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", word)
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return unicodedata.normalize("NFC", bare).translate(_ARABIC_FORMS)
 
 
 def _stem(word: str, language: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.languages import count_words, detect_language, find_script, read_language
+from roma_core.languages import count_words, detect_language, drop_accents, find_script, read_language
 
 SENTENCES = {
     "ar": "ما هي مدة الإجازة السنوية للموظفين؟",
@@ -66,3 +66,20 @@ def test_signs_count_as_half_a_word() -> None:
     assert count_words("我每年有十天年假") == 4
     assert count_words("three plain words") == 3
     assert count_words("") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "latin", "every"),
+    [
+        ("Łódź, naïve", "Łodz, naive", "Łodz, naive"),
+        ("Афины́ й", "Афины́ й", "Афины и"),
+        ("が", "が", "か"),
+        ("e\u0301", "e", "e"),
+        ("ﬁrst", "ﬁrst", "first"),
+        ("김", "김", "김"),
+    ],
+    ids=["latin", "cyrillic", "kana", "decomposed", "ligature", "hangul"],
+)
+def test_accents_are_dropped_where_they_make_no_other_letter(text: str, latin: str, every: str) -> None:
+    assert drop_accents(text) == latin
+    assert drop_accents(text, every_script=True) == every

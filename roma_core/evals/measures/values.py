@@ -18,6 +18,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
+from roma_core.languages import drop_accents
+
 TokenKind = Literal["word", "number", "percent", "date", "break"]
 
 _BLANK = " \u00a0\u2009\u202f"
@@ -334,7 +336,7 @@ def _read_word(match: re.Match[str], start: int, is_glued: bool) -> ValueToken:
         return ValueToken("number", frozenset({f"{_ORDINALS[word]}th"}), start)
     prefix, hyphen, rest = word.partition("-")
     word = _SAME_UNIT.get(prefix + rest, prefix + rest)
-    implied = {_strip_accents(word)} - {word}
+    implied = {drop_accents(word)} - {word}
     if hyphen and prefix != "non":
         implied.add(rest)
     if word in _MONTHS:
@@ -343,14 +345,6 @@ def _read_word(match: re.Match[str], start: int, is_glued: bool) -> ValueToken:
         implied.add("1")
     kind: TokenKind = "percent" if word in _PERCENTS else "word"
     return ValueToken(kind, frozenset({word}), start, frozenset(implied), is_glued)
-
-
-def _strip_accents(word: str) -> str:
-    """Return a word of Latin letters without accents; any other as it is."""
-    if word.isascii():
-        return word
-    plain = "".join(sign for sign in unicodedata.normalize("NFD", word) if not unicodedata.combining(sign))
-    return plain if plain.isascii() else word
 
 
 def _number_values(digits: str, negative: bool) -> frozenset[str]:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import regex
 
-from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, is_covered
+from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, drop_accents, is_covered
 from roma_core.markup.function_words import drop_function_words, leave_out_small_words
 from roma_core.types import ScoredChunk
 from roma_core.writers.extractive.foreign_types import find_foreign_type
@@ -158,7 +158,7 @@ LEAST_COMMON_PART: Final = 7
 
 def _list_stems(text: str) -> set[str]:
     """Return the words of a text without the commonest endings, those of some length."""
-    words = _WORD.findall(fold_accents(text.casefold()))
+    words = _WORD.findall(drop_accents(text.casefold()))
     stems = (_ENDINGS.sub("", word) if len(word) > LEAST_LAST_PART else word for word in words)
     return {stem for stem in stems if len(stem) >= LEAST_LAST_PART}
 
@@ -189,7 +189,7 @@ def split_spans(text: str, *, with_accents: bool = False) -> set[str]:
     >>> sorted(split_spans("Urlaubstagen ab 年假为"))
     ['ab', 'urlaubsta', '假为', '年假']
     """
-    folded = unicodedata.normalize("NFC", text.casefold()) if with_accents else fold_accents(text.casefold())
+    folded = unicodedata.normalize("NFC", text.casefold()) if with_accents else drop_accents(text.casefold())
     spans = {_drop_ending(word) for word in _WORD.findall(UNSPACED.sub(" ", folded))}
     for run in UNSPACED.findall(folded):
         for letters in UNSPACED_ALPHABETS.findall(run):
@@ -197,18 +197,6 @@ def split_spans(text: str, *, with_accents: bool = False) -> set[str]:
         for signs in UNSPACED_ALPHABETS.split(run):
             spans.update(_list_neighbours(signs, 2))
     return spans
-
-
-_ACCENTED: Final = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
-
-
-def fold_accents(text: str) -> str:
-    """Return a text with the letters of the Latin script without their accents, in NFC.
-
-    >>> fold_accents("sábado über Ελλάδα")
-    'sabado uber Ελλάδα'
-    """
-    return unicodedata.normalize("NFC", _ACCENTED.sub("", unicodedata.normalize("NFD", text)))
 
 
 def find_least_share(question: str) -> float:
