@@ -29,13 +29,12 @@ class ExecutorCalls:
 
     async def call(self, payload: bytes) -> bytes | AgentFailure:
         """Return what the task made of ``payload``, or why there is nothing."""
+        if self._gathering is None or self._gathering.done():
+            raise RuntimeError("calls are made inside of the block")
         self._number += 1
         key = str(self._number)
         future: asyncio.Future[bytes | AgentFailure] = asyncio.get_running_loop().create_future()
         self._futures[key] = future
-        if self._gathering is None or self._gathering.done():
-            self._futures.pop(key)
-            raise RuntimeError("calls are made inside of the block")
         self._waiting.put_nowait(Shard(key, payload))
         return await future
 

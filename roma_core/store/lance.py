@@ -89,6 +89,7 @@ T = TypeVar("T")
 Kind = Literal["document", "chunk"]
 
 _ALL_CHUNKS: Final = "kind = 'chunk'"
+"""Condition of the chunks of all tenants."""
 KEY_COLUMNS = ("key", "kind")
 """Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
 it wrote, for the sake of writers without a lease."""
@@ -116,6 +117,7 @@ EXACT_UP_TO = 100_000
 """Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of
 the index that are not looked into, and is lost among vectors that are about as far."""
 STREAMED = 32
+"""Documents that are read at once."""
 COMPARED_AT_ONCE = 4096
 """Vectors that are compared before a thread for it would have begun."""
 MOST_NAMED_IDS = 1000
@@ -361,7 +363,7 @@ class LanceStore:
             # Rows that came into the indices later than their neighbours are not merged with them.
             is_extended = facts.rows >= LARGE_TABLE and facts.fragments >= MOST_MERGED
             if is_extended:
-                await table.update(updates_sql={"kind": "kind"})
+                await _write_rows_again(table)
             with trim_memory_eagerly():
                 await self._compact(table, rebuilds=is_extended)
         elif due == "extend":
@@ -385,7 +387,7 @@ class LanceStore:
                 for tag in await partition.tags.list():
                     await partition.tags.delete(tag)
                 if await partition.count_rows():
-                    await partition.update(updates_sql={"kind": "kind"})
+                    await _write_rows_again(partition)
             await self._maintain(table, rebuilds=True)
             is_clean = await self._remove_old_versions(table, removes_unverified=True)
             if not is_clean or not await self._sweep_tables(everything=True):
@@ -450,15 +452,14 @@ class LanceStore:
 
         # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
         # be written twice, here and by the next clean-up.
-        for column in SCOPED:
-            if rebuilds or await count_unindexed(table, column):
-                await table.create_index(column, config=Bitmap(), replace=True)
-        if rebuilds or await count_unindexed(table, "search_text"):
-            await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
         chunks = await table.count_rows(_ALL_CHUNKS)
-        for column in LOOKED_UP if chunks >= ANN_FROM else ():
+        configs: dict[str, Any] = {column: Bitmap() for column in SCOPED}
+        configs["search_text"] = migrations.text_index(self._tokenizer)
+        if chunks >= ANN_FROM:
+            configs |= {column: BTree() for column in LOOKED_UP}
+        for column, config in configs.items():
             if rebuilds or await count_unindexed(table, column):
-                await table.create_index(column, config=BTree(), replace=True)
+                await table.create_index(column, config=config, replace=True)
         await table.optimize()
         if chunks >= ANN_FROM and (rebuilds or not await find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
@@ -1218,6 +1219,11 @@ async def hold_if_free(folder: StoreFolder, name: str) -> AsyncIterator[bool]:
 def load() -> None:
     """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
     importlib.import_module("lancedb.expr")
+
+
+async def _write_rows_again(table: Any) -> None:
+    """Write every row into new files, as it is: what was deleted is in the old ones alone."""
+    await table.update(updates_sql={"kind": "kind"})
 
 
 async def _read_version(table: Any) -> TableVersion:
