@@ -100,6 +100,7 @@ _ADJECTIVE_NEXT = re.compile(
     r"|their|his|her|this|these|such|including|making|after|before|since|because|so|then|also)\b)[a-z]"
 )
 """A further adjective: "a fault-tolerant, efficient method"."""
+_CAPITALISED = re.compile(r"[A-Z][\w-]*(?:\s+[A-Z][\w-]*)*")
 _SCRAP = re.compile(r";\s+\w+(?:\s+\w+){0,2}$")
 _SHORT_MEMBER = re.compile(r",\s+\S+$")
 _STATES = re.compile(
@@ -112,7 +113,7 @@ _ONE_THING = re.compile(
     r"\b(?:what|which)(?:'s|\s+(?:is|was|one|the|single|main|exact|an?))*\s+(?:[\w-]+\s+)?(?:type|kind|sort|condition|step|stage"
     r"|phase|reason|requirement|feature|item|option|rule|part|topic|principle|benefit|advantage|disadvantage|risk|task"
     r"|example|way|method|goal|objective|value|role|name|course|department|language|algorithm|plan|change|exception"
-    r"|event|location|product|parameter|model|city|country|thing|field|project)\b",
+    r"|event|location|product|parameter|subject|model|city|country|thing|field|project)\b",
     re.IGNORECASE,
 )
 """A question for one thing by a word that names members of a list: "what type of", "what was the objective of"."""
@@ -149,7 +150,7 @@ def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
             lost = _find_lost(question, text, unit)
             if not lost:
                 complete.append(_cut(unit, start, end))
-            elif len(lost) <= MOST_LACKING and not asks_more and not lost & _find_named(question):
+            elif len(lost) <= MOST_LACKING and not asks_more and not _loses_name(question, lost, unit):
                 lacking.append(_cut(unit, start, end))
     lacking.sort(key=lambda part: len(_find_lost(question, part.quote, unit)))
     parts = (*complete, *lacking)[:MOST_PARTS]
@@ -161,10 +162,16 @@ def _find_lost(question: Question, text: str, unit: QuotableUnit) -> Set[str]:
     return (question.words & content_words(unit.quote)) - content_words(text)
 
 
-def _find_named(question: Question) -> set[str]:
-    """Return the words of a question that are names or numbers."""
+def _loses_name(question: Question, lost: Set[str], unit: QuotableUnit) -> bool:
+    """Return whether ``lost`` are all words of a name that a sentence has, or a number.
+
+    "Shimer" stands for Shimer College.
+    """
+    held = content_words(unit.quote)
     named = {word for name in question.names for word in content_words(name)}
-    return named | {word for word in question.words if any(sign.isdigit() for sign in word)}
+    names = [content_words(run) & named & held for run in _CAPITALISED.findall(question.text)]
+    names += [content_words(name) & held for name in question.names if not name[:1].isupper()]
+    return any(words and words <= lost for words in names) or any(sign.isdigit() for word in lost for sign in word)
 
 
 def _can_stand_for(question: Question, part: QuotableUnit, unit: QuotableUnit) -> bool:

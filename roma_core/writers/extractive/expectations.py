@@ -60,7 +60,8 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     """Return how many logits a unit gains by defining what the question asks for; 0 for other questions.
 
     The bonus is for what begins with the subject ("An SLO is ...", "SLO: ..."), for letters with their words
-    ("service level objective (SLO)"), and for the first sentence under a title that is the subject.
+    ("service level objective (SLO)", "the SLO or service level objective"), and for the first sentence under a title
+    that is the subject.
     """
     who_is = _WHO_IS.match(question.text)
     named = who_is["subject"] if who_is is not None else question.subject if question.kind == "definition" else ""
@@ -68,6 +69,9 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
         return 0.0
     subject = re.escape(named)
     quote = unit.quote.strip("*_`|# ")
+    letters = named.split()[-1]
+    if _ACRONYM.fullmatch(letters) and _is_spelled_out(letters, quote):
+        return DEFINES
     opens = rf"^(?:an?|the|our)?\s*[\"“'*_`]*{subject}[\"”'*_`]*(?:\s*\([^)]*\))?"
     role = rf"\b(?i:{subject}),?\s+[A-Z]\w+|\b(?!The\b|Our\b|An?\b)[A-Z]\w+,?\s+\(?(?i:(?:the |our )?{subject})\b"
     if who_is is not None and re.search(role, quote):
@@ -81,6 +85,23 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     if re.search(rf"(?:^|\W){subject}\s*\([^)]*[a-z][^)]*\)", quote, re.IGNORECASE) and named.isupper():
         return DEFINES
     return OPENS if unit.opens_document and _is_called(named, unit.surroundings[0]) else 0.0
+
+
+_ACRONYM = re.compile(r"[A-Z]{3,6}")
+_SAYS_SAME = r"(?:or|i\.?\s?e\.?,?|that is,?|short for)"
+_JOINS_WORDS = re.compile(rf"[\"”]?(?:\s*[,(=:–—]\s*(?:{_SAYS_SAME}\s+)?|\s+{_SAYS_SAME}\s+)(?:the\s+|an?\s+)?[\"“]?")
+"""What stands between letters and the words that they begin."""
+
+
+def _is_spelled_out(letters: str, text: str) -> bool:
+    """Return whether a text has letters beside the words that begin with them: "the SLO or service level objective"."""
+    initials = r"(?:(?:of|the|and|for|de|du|der|des|la)\s+)?".join(rf"{letter}[\w’'-]*[\s-]+" for letter in letters)
+    words = re.compile(initials.removesuffix(r"[\s-]+") + r"\b", re.IGNORECASE)
+    for found in re.finditer(rf"\b{letters}\b", text):
+        joint = _JOINS_WORDS.match(text, found.end())
+        if joint is not None and words.match(text, joint.end()) is not None:
+            return True
+    return False
 
 
 _ASKS_AMOUNT = re.compile(

@@ -200,13 +200,30 @@ def _excludes(question: str, asked: Scope, years: frozenset[int]) -> bool:
     return word in {"until", "till", "before", "by", "prior", "up"} and min(years) > max(asked.years)
 
 
+_CONVERSES: Final = tuple(
+    (verb, re.compile(converse, re.IGNORECASE))
+    for verb, converse in (
+        ("bought", r"\bsold\b[^.;]*\bto\b"),
+        ("buys", r"\bsells\b[^.;]*\bto\b"),
+        ("sold", r"\bbought\b[^.;]*\bfrom\b"),
+        ("sells", r"\bbuys\b[^.;]*\bfrom\b"),
+        ("borrowed", r"\blent\b[^.;]*\bto\b"),
+        ("lent", r"\bborrowed\b[^.;]*\bfrom\b"),
+    )
+)
+"""What was done, and how a sentence says it from the other side: what was sold to the town, the town bought."""
+
+
 def find_opposite(question: str, text: str) -> str:
     """Return a word of the question whose opposite a text has in its place: "outer" where only the inner one is meant.
 
     >>> find_opposite("What is the outer diameter?", "The inner diameter is 40 mm.")
     'outer'
+    >>> find_opposite("Who bought the mill?", "The mill was sold to the town.")
+    ''
     """
     asked, held = _find_halves(question), _find_halves(text)
+    held |= {verb for verb, converse in _CONVERSES if converse.search(text)}
     for word in sorted(asked - held):
         opposites = {other for pair in (*_OPPOSITES, *_CLASSES) if word in pair for other in pair if other != word}
         if opposites & held and not opposites & asked:

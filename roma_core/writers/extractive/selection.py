@@ -57,7 +57,7 @@ CONFLICT_GAP = 4.0
 """How far below the best sentence another one may score and still contradict it."""
 ANSWER_GAP = 6.0
 """How far below the best sentence one may score that answers the question in other words, with another value."""
-NEAR_SEVERAL = 1.5
+NEAR_SEVERAL = 1.2
 """How far below the best sentence another one may score that makes an answer long, where several things are asked."""
 LEAST_READ_WORDS = 2
 """Words of the question that a unit near the best one must have to contradict it."""
@@ -131,9 +131,9 @@ def leave_out_further(
 ) -> list[QuotableUnit]:
     """Return the sentences of an answer that are needed where all of them are longer than a short answer.
 
-    Beside the best one: what it refers back to and what refers back to it, what states what is asked where it does not,
-    the next one with half of the words of the question that it lacks, and, of several things that are asked, what
-    scores hardly lower.
+    Beside the best one: what it refers back to, what states what is asked where it does not, the next one with a word
+    of the question that it lacks, if that refers back to it or has half of such words, and, of several things that are
+    asked, what scores hardly lower.
     """
     is_whole = question.is_compound or question.kind in {"comparison", "keywords"}
     is_plain = all(unit.is_prose and not unit.follows for unit in chosen)
@@ -146,7 +146,7 @@ def leave_out_further(
         is_linked = _is_next(unit, best) and refers_back(best)
         if _is_next(best, unit):
             added = _added_words(question, [best], unit)
-            is_linked = refers_back(unit) or 2 * len(added) >= len(_open_words(question, [best])) > 0
+            is_linked = bool(added) and (refers_back(unit) or 2 * len(added) >= len(_open_words(question, [best])))
         adds = question.asks_several and score_of(unit) >= least
         states = not is_stated and states_asked(question, unit)
         if unit.document_place == best.document_place or is_linked or adds or states:

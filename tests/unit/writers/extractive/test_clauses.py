@@ -383,3 +383,26 @@ async def test_a_part_begins_with_its_subject() -> None:
     )
     answer = await quote("Who cast the bell of the tower?", text, {"cast": 9.0, "forty": -0.4})
     assert answer.startswith("The smiths")
+
+
+@pytest.mark.parametrize(("name", "is_kept"), [("Shimer College", False), ("Orr College", True)])
+async def test_a_part_may_lack_a_word_of_a_name_but_no_whole_name(name: str, is_kept: bool) -> None:
+    text = (
+        f"The council, with the lower house of {name} and ten other houses of the valley and of the coast on the other "
+        "side of the wide bay, let young children come to the rooms of the school; in the second year, pupils of "
+        "Shimer moved to the upper hall, having passed the examinations of the council and of the board of the town."
+    )
+    answer = await quote(f"Where did the pupils of {name} move?", text, {"upper hall": 9.0, "lower": -0.6})
+    assert (name in answer) is is_kept
+
+
+async def test_a_question_for_one_subject_gets_a_part_of_a_list() -> None:
+    text = (
+        "The council of the valley has eased the rules of the schools of late, by raising the fees of the evening "
+        "courses, by replacing drawing for third years with botany and music at the wish of a school, and by printing "
+        "the rules anew in the spring of 1992."
+    )
+    answer = await quote(
+        "What subject replaced drawing for third years?", text, {"botany": 9.0, "printing": -1.0, "evening": -1.0}
+    )
+    assert answer == "… by replacing drawing for third years with botany and music at the wish of a school … [1]"

@@ -108,3 +108,17 @@ def test_a_bare_question_for_a_telephone_number_is_answered_by_the_only_one(text
     chunk = Chunk(id="c", document_id="d", uri="file:///d.md", title="d", text=text, start=0, end=len(text))
     units = quotable_units([ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")])
     assert find_statements(read_question("What's the phone number?"), units) == stating
+
+
+@pytest.mark.parametrize(
+    ("text", "bonus"),
+    [
+        ("The first of them was the LBG or Landing Board of Graul.", DEFINES),
+        ("We report to the LBG, that is the Landing Board of Graul.", DEFINES),
+        ("We report to the LBG (Landing-Board Graul).", DEFINES),
+        ("We report to the LBG lending books and games.", 0.0),
+        ("We report to the LBG, or nobody.", 0.0),
+    ],
+)
+def test_letters_are_defined_where_they_stand_beside_their_words(text: str, bonus: float) -> None:
+    assert definition_bonus(read_question("What does LBG stand for?"), unit(text)) == bonus

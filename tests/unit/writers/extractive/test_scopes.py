@@ -62,6 +62,19 @@ def test_the_opposite_half_does_not_fit() -> None:
     assert find_opposite("Where did a large number of settlers go?", "Small numbers of settlers went to Algiers.") == ""
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "missed"),
+    [
+        ("Who bought the mill?", "In 1911 the mill was sold to the town.", ""),
+        ("Who sold the mill?", "In 1911 the town bought the mill from the guild.", ""),
+        ("Who bought the mill?", "In 1911 the mill was sold.", "bought"),
+        ("Who lent the boat?", "The boat was borrowed from the guild.", ""),
+    ],
+)
+def test_what_is_sold_to_somebody_is_bought(question: str, text: str, missed: str) -> None:
+    assert find_opposite(question, text) == missed
+
+
 def test_statements_on_other_scopes_can_both_be_true() -> None:
     assert have_other_scopes("At well 4 it was 30 metres.", "At well 9 it was 12 metres.")
     assert have_other_scopes("In 2023 27 sailings were lost.", "In 2024 31 sailings were lost.")
