@@ -29,6 +29,8 @@ class ScoreThresholds:
     """How far below the best sentence another one may score and still be quoted."""
     passage_gap: float
     """How far below the best passage another one may score and still be read."""
+    near_from: float = -math.inf
+    """Score of the best passage below which none is near the question, so that all may be read whatever their gap."""
     coverage: float = 0.0
     """Evidence for an answer that has all the words of the question; a part of it for a part of them."""
     stands_out: float = 0.0
@@ -47,6 +49,7 @@ THRESHOLDS: dict[str, ScoreThresholds] = {
         missing=4.0,
         gap=3.0,
         passage_gap=4.0,
+        near_from=0.0,
         coverage=6.0,
         stands_out=2.0,
         evidence_range=(0.0, 24.0),

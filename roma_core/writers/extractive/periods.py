@@ -57,6 +57,11 @@ class Period:
         return numbers | months | {DAY_NAMES[day] for day in self.weekdays}
 
     @property
+    def kind(self) -> str:
+        """What such a time is called: a day, a month or a year."""
+        return "day" if self.day or self.weekdays else "month" if self.months else "year"
+
+    @property
     def parts(self) -> set[str]:
         """Return which of its parts are given."""
         return {name for name in ("year", "months", "day", "weekdays") if getattr(self, name)}
@@ -98,7 +103,7 @@ _GROUPS: Final = {
     "daily": range(7),
 }
 _PARTS: Final = re.compile(r"[^\W\d_]+|(?:19|20)\d\d(?!\d)|[–—&,/.-]|\S")
-_JOINS: Final = frozenset(", & / . and or every each on the of in".split())
+_JOINS: Final = frozenset(", & / . and or every each on the of in bank public holiday holidays".split())
 _RANGES: Final = frozenset("– — - to till until through".split())
 
 
@@ -255,7 +260,7 @@ def find_rows_of_time(question: Question, table: Table) -> list[TableRow] | None
     asked = read_asked_period(question.text)
     if asked is None:
         return None
-    times = [_read_time(row, table.header.cells) for row in table.rows]
+    times = [read_time(row, table.header.cells) for row in table.rows]
     given = [time for time in times if time is not None]
     if len(given) < max(1, LEAST_PERIODS * len(table.rows)):
         return None
@@ -273,7 +278,7 @@ _AMOUNTS: Final = frozenset({"how_many", "table_sum", "table_max", "table_filter
 """Kinds of questions whose answer is of just the time that is asked."""
 
 
-def _read_time(row: TableRow, header: Sequence[str]) -> Period | None:
+def read_time(row: TableRow, header: Sequence[str]) -> Period | None:
     """Return the time of a row, of all its cells of times; None where it has none, or two of one kind: from, to."""
     cells = (row.cells[column] for column in list_period_columns(header) if column < len(row.cells))
     periods = [period for cell in cells if (period := read_period(cell)) is not None]

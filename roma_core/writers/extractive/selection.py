@@ -299,6 +299,36 @@ def count_names(question: Question, text: str) -> int:
     return sum(holds_name(name, text) for name in question.names)
 
 
+_OF_ONE_ITEM = frozenset({"when", "how_many", "who", "yes_no"})
+"""Kinds of questions that ask one thing of what a list has, not for the list."""
+
+
+def leave_out_items(question: Question, chosen: Sequence[QuotableUnit]) -> list[QuotableUnit]:
+    """Return the chosen units without the items of an announced list that the question does not ask of.
+
+    "When does Black Holes start?" is answered by one line of "We show:".
+    """
+    left_out: set[tuple[str, int]] = set()
+    narrowed: list[QuotableUnit] = []
+    for unit in chosen:
+        kept = _find_asked_items(question, unit)
+        left_out |= {line.document_place for line in unit.follows} - {line.document_place for line in kept}
+        narrowed.append(replace(unit, follows=kept))
+    return [unit for unit in narrowed if unit.document_place not in left_out]
+
+
+def _find_asked_items(question: Question, unit: QuotableUnit) -> tuple[QuotableUnit, ...]:
+    """Return the lines with most words of the question that their announcement lacks; all where none has any."""
+    if not unit.announces_list or question.asks_several:
+        return unit.follows
+    telling = question.words - LIGHT_WORDS - content_words("\n".join((*unit.surroundings, unit.quote)))
+    if question.kind not in _OF_ONE_ITEM:
+        telling &= content_words(" ".join(question.names))
+    shared = [len(telling & content_words(line.quote)) for line in unit.follows]
+    most = max(shared, default=0)
+    return tuple(line for line, count in zip(unit.follows, shared, strict=True) if count == most)
+
+
 def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
     """Return whether the next sentence belongs to the answer: it has a word of the question that nothing chosen has.
 

@@ -20,7 +20,7 @@ from roma_core.markup.questions import (
 )
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
-from roma_core.writers.extractive.periods import find_rows_of_time, list_period_columns, read_period
+from roma_core.writers.extractive.periods import find_rows_of_time, list_period_columns, read_period, read_time
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, names_asked_year
 
 MOST_ROWS = 30
@@ -239,6 +239,7 @@ def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra:
     held |= _read_deeds(table.header.cells)
     for cells in (table.header.cells, *(row.cells for row in rows)):
         held |= content_words(" ".join(cells)).union(*map(_expand_names, cells))
+    held |= {time.kind for row in rows if (time := read_time(row, table.header.cells)) is not None}
     return len(wanted & held) / len(wanted)
 
 

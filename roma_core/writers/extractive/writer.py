@@ -102,6 +102,7 @@ from roma_core.writers.extractive.selection import (
     is_echo,
     is_row_beside,
     leave_out_further,
+    leave_out_items,
     missing_names,
     refers_back,
     says_we,
@@ -484,9 +485,8 @@ class ExtractiveWriter:
             reading.names_subject, reading.ranked = named != reading.ranked, named
         reading.passage_scores = await self._passage_scores(reading)
         least = max(reading.passage_scores) - thresholds.passage_gap
-        near = [
-            unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least or reading.names_subject
-        ]
+        reads_all = reading.names_subject or max(reading.passage_scores) < thresholds.near_from
+        near = [unit for unit in reading.units if reads_all or reading.passage_scores[unit.passage - 1] >= least]
         near = near or reading.units
         if not self._ranks_by_words:
             near = choose_likeliest(reading.question, near)
@@ -566,6 +566,7 @@ class ExtractiveWriter:
             return reading.give(reading.render(disagreement), remark)
         chosen = leave_out_further(question, chosen, best, reading.score_of)
         chosen = await self._shorten(reading, chosen)
+        chosen = leave_out_items(question, chosen)
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)

@@ -78,6 +78,18 @@ async def test_further_sentences_within_the_gap_come_when_they_add_words_of_the_
     assert answer.text == "Third one here. [1]"
 
 
+async def test_all_passages_are_read_where_none_is_near() -> None:
+    far = passage("The hall is new.\n\nEach tour lasts an hour.\n\nDogs stay outside.", 2, "d2")
+    far = far.model_copy(update={"scores": {"rerank": -5.9}})
+    near = passage("Tickets are sold before the tour.").model_copy(update={"scores": {"rerank": -1.0}})
+    scorer = Scripted({"lasts": 7.0})
+    answer = await write(ExtractiveWriter(scorer), "How long is a tour?", near, far)
+    assert answer.text == "Each tour lasts an hour. [2]"
+    sure = near.model_copy(update={"scores": {"rerank": 3.0}})
+    await write(ExtractiveWriter(silent := Scripted({"lasts": 7.0})), "How long is a tour?", sure, far)
+    assert not any("lasts" in text for text in silent.asked)
+
+
 async def test_below_the_calibrated_threshold_it_does_not_know() -> None:
     answer = await write(ExtractiveWriter(Scripted({}, default=-6.1)), "How is grass?", passage("Grass is green."))
     assert answer.text.startswith(I_DONT_KNOW)

@@ -9,8 +9,9 @@ import pytest
 from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers import ExtractiveWriter
-from roma_core.writers.extractive.selection import leave_out_further
+from roma_core.writers.extractive.selection import leave_out_further, leave_out_items
 from roma_core.writers.extractive.units import quotable_units
+from tests.fakes.passages import make_note, make_passage
 
 SAID = ("It is a client library for Python 3.", "It is a client library for Python 2.")
 
@@ -228,3 +229,27 @@ def test_of_several_things_that_are_asked_only_what_scores_near_makes_an_answer_
 def test_a_short_answer_keeps_its_sentences() -> None:
     text = "The ferry was bought in 1911. The wages were paid by the tanners."
     assert len(choose_needed("Who bought the ferry?", text, [4.0, 1.0])) == 2
+
+
+SHOWS = make_passage(
+    make_note(
+        "what-we-show",
+        "The mill shows:\n\n- Ebb and Flow, daily at five\n- Moons of Saturn, Saturdays\n- Red Dunes, never\n",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "items"),
+    [
+        ("when is moons of saturn", ["Moons of Saturn, Saturdays"]),
+        ("Is Red Dunes shown?", ["Red Dunes, never"]),
+        ("When are the shows?", ["Ebb and Flow, daily at five", "Moons of Saturn, Saturdays", "Red Dunes, never"]),
+        ("What do you show?", ["Ebb and Flow, daily at five", "Moons of Saturn, Saturdays", "Red Dunes, never"]),
+    ],
+)
+def test_a_question_about_one_item_gets_it_alone(question: str, items: list[str]) -> None:
+    lead = quotable_units([SHOWS])[0]
+    first, *others = leave_out_items(read_question(question), [lead, *lead.follows])
+    assert first.quote == "The mill shows:"
+    assert [line.quote for line in first.follows] == [unit.quote for unit in others] == items
