@@ -10,13 +10,11 @@ which the goals hold. Everything runs on this machine: replicas, nginx, model an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +38,7 @@ from roma_core.markup import split_sentences
 from tests.nginx import nginx_before
 from tests.ports import find_port
 from tests.scripted import PASSAGE
+from tests.served import ServedRoma
 
 USERS, SECONDS = 1000, 300
 THINK_S = 60.0
@@ -70,52 +69,6 @@ def write_answer(asked: Asked) -> Script:
         if first:
             sentences.append(f"{first.rstrip('.')} [{number}].")
     return Script(" ".join(sentences) or "I do not know.", first_wait_s=FIRST_TOKEN_S, word_wait_s=1 / TOKENS_PER_S)
-
-
-@dataclass
-class Replica:
-    """One ``roma serve`` over the shared workspace."""
-
-    workspace: Path
-    port: int
-    environment: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process; ``wait`` tells when it answers."""
-        words = ["-m", "roma_core", "serve", "--workspace", str(self.workspace), "--port", str(self.port)]
-        log = (self.workspace.parent / f"replica-{self.port}.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, *words], cwd=self.workspace.parent, stdout=log, stderr=log, env=self.environment
-        )
-
-    async def wait(self) -> None:
-        """Wait until the port takes connections. Raises ``RuntimeError`` when the process has ended."""
-        while True:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise RuntimeError(f"The replica ended with {self.process.returncode}.")
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                await asyncio.sleep(0.2)
-                continue
-            writer.close()
-            return
-
-    def kill(self) -> None:
-        """End the process without a word."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End the process in order."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(60)
-            self.process.kill()
 
 
 # Users
@@ -261,7 +214,7 @@ async def run_user(door: Door, questions: Questions, run: Run, until: float, thi
 
 
 async def run_closed(
-    door: Door, questions: Questions, users: int, seconds: float, replica: Replica, think_s: float = THINK_S
+    door: Door, questions: Questions, users: int, seconds: float, replica: ServedRoma, think_s: float = THINK_S
 ) -> Run:
     """Let the users come and go; kill a replica in the middle and bring it back."""
     run, began = Run(), time.perf_counter()
@@ -309,10 +262,17 @@ def make_token(workspace: Path) -> str:
     return str(json.loads(done.stdout)["token"])
 
 
+def serve(workspace: Path, name: str, environment: dict[str, str]) -> ServedRoma:
+    """Return a replica over the shared workspace, which is not started yet."""
+    port = find_port()
+    words = ["serve", "--workspace", str(workspace), "--port", str(port)]
+    return ServedRoma(name, words, port, workspace.parent, environment)
+
+
 @asynccontextmanager
 async def deployment(
     folder: Path, sources: Sequence[str], engine: Mapping[str, str]
-) -> AsyncIterator[tuple[Door, list[Replica]]]:
+) -> AsyncIterator[tuple[Door, list[ServedRoma]]]:
     """Ingest the sources and start model, replicas and nginx; yield the door and the replicas.
 
     ``engine`` are settings by their environment names that decide the index.
@@ -340,12 +300,12 @@ async def deployment(
             "ROMA_LOG_LEVEL": "WARNING",
             **engine,
         }
-        replicas = [Replica(workspace, find_port(), environment) for _ in range(REPLICAS)]
+        replicas = [serve(workspace, f"replica-{number}", environment) for number in range(REPLICAS)]
         for replica in replicas:
             stack.callback(replica.stop)
             replica.start()
         for replica in replicas:
-            await replica.wait()
+            await asyncio.to_thread(replica.wait)
         port = stack.enter_context(nginx_before([replica.port for replica in replicas], folder))
         yield Door(port, make_token(workspace)), replicas
 

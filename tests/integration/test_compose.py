@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -31,6 +30,7 @@ from tests.nginx import nginx_before
 from tests.ports import find_port
 from tests.postgres import run_postgres
 from tests.redis_server import running_redis
+from tests.served import ServedRoma
 from tests.unit.test_deployment import COMPOSE, DEPLOY, REPLICAS, ROOT, SERVING
 from tests.unit.test_smoke import STEPS
 
@@ -40,59 +40,7 @@ pytestmark = [
         not all(map(shutil.which, ("nginx", "redis-server", "psql"))), reason="nginx, redis-server or psql is missing"
     ),
 ]
-START_S = 90.0
 PASSWORD = "only-of-this-test"
-
-
-@dataclass
-class Service:
-    """One of the services that run ROMA."""
-
-    name: str
-    environment: dict[str, str]
-    folder: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.environment['ROMA_PORT']}"
-
-    def run(self, *words: str) -> bytes:
-        """Return the output of a command of ROMA beside the service, as ``docker compose exec`` or ``run`` runs it."""
-        command = [sys.executable, "-m", "roma_core", *words]
-        return subprocess.run(command, env=self.environment, cwd=self.folder, check=True, capture_output=True).stdout
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "roma_core", *COMPOSE["services"][self.name]["command"][1:]]
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
-
-    def wait(self) -> None:
-        """Wait until it says that it is well."""
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self.process is not None
-            assert self.process.poll() is None, self.read_log()
-            try:
-                if httpx2.get(f"{self.url}/health", trust_env=False, timeout=10).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.2)
-        raise AssertionError(self.read_log())
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(int(COMPOSE["services"][self.name]["stop_grace_period"].removesuffix("s")))
-
-    def kill(self) -> None:
-        """End it without a word, as a machine that is gone."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def read_log(self) -> str:
-        return (self.folder / f"{self.name}.log").read_text(encoding="utf-8")
 
 
 @dataclass
@@ -100,7 +48,7 @@ class Deployment:
     """Everything that runs, and a token that opens it."""
 
     url: str
-    services: dict[str, Service]
+    services: dict[str, ServedRoma]
     papers: Path
     token: str
 
@@ -139,18 +87,20 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             environment = dict(COMPOSE["services"][name]["environment"])
             for pattern, value in replaced.items():
                 environment = {key: re.sub(pattern, value, str(text)) for key, text in environment.items()}
-            own = {"ROMA_PORT": str(find_port()), "ROMA_EMBEDDER": "fake", "ROMA_RERANKER": "none"}
+            port = find_port()
+            own = {"ROMA_PORT": str(port), "ROMA_EMBEDDER": "fake", "ROMA_RERANKER": "none"}
             own["ROMA_LOG_LEVEL"] = "INFO"
             machine = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-            services[name] = Service(name, {**environment, **machine, **own}, folder)
+            words = COMPOSE["services"][name]["command"][1:]
+            stop_s = float(COMPOSE["services"][name]["stop_grace_period"].removesuffix("s"))
+            services[name] = ServedRoma(name, words, port, folder, {**environment, **machine, **own}, stop_s)
         made = services["roma-1"].run("token", "create", "first", "--scope", "query", "--scope", "ingest", "--json")
         for service in services.values():  # all at once, over a new workspace and a new database
             stack.callback(service.stop)
             service.start()
         for service in services.values():
             service.wait()
-        ports = [int(services[name].environment["ROMA_PORT"]) for name in REPLICAS]
-        front = stack.enter_context(nginx_before(ports, folder))
+        front = stack.enter_context(nginx_before([services[name].port for name in REPLICAS], folder))
         yield Deployment(f"http://127.0.0.1:{front}", services, papers, json.loads(made)["token"])
 
 

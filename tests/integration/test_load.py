@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ async def test_a_killed_replica_loses_no_answer(tmp_path: Path) -> None:
     questions = Questions([f"How high is the lighthouse of {town}, paper {n}?" for n in range(40) for town in TOWNS])
     async with deployment(tmp_path, [str(papers)], ENGINE) as (door, replicas):
         run = await run_closed(door, questions, users=12, seconds=12, replica=replicas[0], think_s=0.2)
-        await replicas[0].wait()
+        await asyncio.to_thread(replicas[0].wait)
     ends = [answer.end for answer in run.answers]
     assert set(ends) <= GOOD, ends
     assert ends.count("complete") >= 20, ends
