@@ -64,8 +64,10 @@ _SCOPES = frozenset("of in on among to within from for except but out ever".spli
 _RESTRICTING = frozenset("with without over under above below aged weighing earning more less at".split())
 _TERMS = frozenset("on with without only within after until while during outside at in".split())
 _RULING = frozenset(
-    "allowed permitted forbidden prohibited banned admitted welcome must possible required open closed".split()
+    "allowed permitted forbidden prohibited banned admitted welcome must possible required open closed free "
+    "valid".split()
 )
+_OFFERED = frozenset("free valid open closed possible allowed permitted required".split())
 _PRESENT = frozenset("is may can must shall will should does".split())
 _PAST = frozenset("was had did".split())
 _NO_SUPERLATIVES = frozenset(
@@ -102,6 +104,8 @@ def find_left_out(
     if keys[0] in {"or", "nor"} or keys[-1] in {"or", "nor"}:
         return [Reason("quantifier", source=text_of(words))]
     if _is_title_or_initial(words, previous, next_source) or _is_short_name(words, next_source, source):
+        return []
+    if _is_role(words, present[edit.source_index + len(words) :]):
         return []
     if next_source is not None and next_source.date is not None and set(keys) <= WEEKDAYS:
         return []
@@ -202,7 +206,20 @@ def find_condition(words: Sequence[ClaimWord], start: int) -> int:
 
 
 def _is_plural(word: ClaimWord) -> bool:
-    return word.kind == "word" and word.key.endswith("s") and word.text.islower()
+    is_plural = word.key.endswith("s") or word.key in {"children", "people", "men", "women", "mice"}
+    return word.kind == "word" and is_plural and word.text.islower()
+
+
+_SEASONS = frozenset(
+    "winter summer spring autumn fall weekdays weekends weekend holidays holiday night nights morning mornings evening "
+    "evenings afternoon afternoons rain snow emergency emergencies daylight darkness".split()
+)
+
+
+def _is_season(words: Sequence[ClaimWord]) -> bool:
+    """Return whether a short opening says when something holds: "In winter", "On weekdays"."""
+    is_day = words[-1].key.removesuffix("s") in WEEKDAYS or words[-1].key in _SEASONS
+    return len(words) <= 4 and is_day and (words[0].key in PREPOSITIONS or words[0].key == "every")
 
 
 def _begins(keys: Sequence[str], phrase: Sequence[str]) -> bool:
@@ -250,6 +267,14 @@ def _is_title_or_initial(words: Sequence[ClaimWord], previous: ClaimWord | None,
     return is_initial and previous is not None and previous.text[:1].isupper()
 
 
+def _is_role(words: Sequence[ClaimWord], following: Sequence[ClaimWord]) -> bool:
+    """Return whether the words left out say what the person named behind them is: "the geologist" Ada Kern."""
+    roles = [word for word in words if word.key not in {"the", "a"}]
+    has_name = len(following) > 1 and all(word.is_name and word.gap == " " for word in following[:2])
+    is_plain = all(word.kind == "word" and word.text.islower() and word.is_content for word in roles)
+    return has_name and is_plain and 0 < len(roles) <= 2 and words[0].key in {"the", "a"} and not _decisive(words)
+
+
 def is_unambiguous(name: str, before: str, source: Sequence[ClaimWord]) -> bool:
     """Return whether ``name`` stands behind no other word of a name than ``before`` in the passage."""
     others = {
@@ -280,12 +305,18 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
         return [Reason("condition", source=text_of(clause))]
     if not is_parted and (reasons := _subject_cut(words, kept)):
         return reasons
-    for chunk in _chunks(words):
+    chunks = _chunks(words)
+    for chunk in chunks:
         if (is_parted or chunk[-1] is not words[-1]) and is_condition(chunk, kept):
             return [Reason("condition", source=text_of(chunk))]
+    first = chunks[0]
+    is_of_all = len(chunks) > 1 and words[-1].key in COORDINATORS  # "In dogs, A is B, and C is D"
     opening = [word.key for word in words if word.key not in FILLERS][:2]
-    if opening and opening[0] == "according" and is_parted:
+    if opening and opening[0] == "according" and (is_parted or is_of_all):
         return [Reason("attribution", source=text_of(words))]
+    is_opening = is_parted or is_of_all or len(chunks) == 1
+    if is_opening and _is_season(first) and _is_generic(kept):
+        return [Reason("condition", source=text_of(first))]
     if len(words) > 1 and words[-1].key in {"to", "and"} and following.is_number and words[-2].is_number:
         return [Reason("number", following.text, text_of(words))]
     return []
@@ -320,6 +351,8 @@ def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[
     """Return why a claim may not begin right behind ``words``, where no comma parts them from it."""
     last, keys = words[-1].key, [word.key for word in words]
     if kept and _is_hyphen(kept[0].gap):
+        return [Reason("left out", source=words[-1].text)]
+    if kept and _parts_group(words[-1], kept[0]):
         return [Reason("left out", source=words[-1].text)]
     if len(words) > 1 and ((last == "of" and words[-2].is_number) or (last == "year" and keys[-2] in _KINDS_OF_YEAR)):
         return [Reason("quantifier", source=text_of(words))]
@@ -390,7 +423,7 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
         return [Reason("quantifier", source=text_of(words))]
     if first == "without" and _is_generic(kept):
         return [Reason("condition", source=text_of(words))]
-    if first in _TERMS and _is_ruled(kept):
+    if (first in _TERMS or (first == "for" and kept and kept[-1].key in _OFFERED)) and _is_ruled(kept):
         return [Reason("condition", source=text_of(words))]
     is_plural = previous is not None and previous.key.endswith("s") and not previous.is_name
     if is_plural and _is_generic(kept):
@@ -411,6 +444,13 @@ def _is_ruled(kept: Sequence[ClaimWord]) -> bool:
 
 def _is_not_only(kept: Sequence[ClaimWord]) -> bool:
     return any(a.key == "not" and b.key == "only" for a, b in pairwise(kept))
+
+
+def _parts_group(last: ClaimWord, first: ClaimWord) -> bool:
+    """Return whether a cut goes through "small boats" or "20 visitors", so that more is spoken of than before."""
+    is_noun = first.is_content and first.kind == "word" and not first.is_name and not first.gap.strip()
+    is_limit = last.is_number or (last.kind == "word" and last.is_content and not last.is_name)
+    return is_noun and is_limit and not last.key.endswith("ly") and first.key.endswith("s")
 
 
 def _is_hyphen(gap: str) -> bool:

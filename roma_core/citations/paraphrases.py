@@ -141,6 +141,11 @@ def _life_dates(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*name, *birth, first]
         yield [*name, *death, last]
         yield [*name, *birth, first, make_word("and", like), *death, last]
+        end = next((i for i in range(index + 1, min(index + 4, len(words))) if ")" in words[i].gap), 0)
+        rest = [replace(words[end], gap=" "), *words[end + 1 :]] if end else []
+        if rest:
+            yield [*name, *rest]
+            yield from _second_kinds([*name, *rest])
         return
 
 

@@ -83,6 +83,7 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _initial_at,
         _single_at,
         _half_hour_at,
+        _extra_at,
         _age_at,
         _no_one_at,
         _except_at,
@@ -316,6 +317,20 @@ def _half_hour_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[Cla
     return 3, [_merge(words[index : index + 3], half.key, half)]
 
 
+def _extra_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "an extra 8 euros" and "8 euros more" as "8 euros extra"."""
+    size = 2 if words[index].key in {"a", "an"} else 1
+    is_extra = _keys(words, index + size - 1, 1) in {("extra",), ("additional",)}
+    if is_extra and _is_number_at(words, index + size) and words[index + size].quantity is not None:
+        extra = replace(words[index + size - 1], key="extra", stem="extra", gap=" ")
+        return size + 1, [replace(words[index + size], gap=words[index].gap), extra]
+    amount = words[index - 1].quantity if index else None
+    is_end = index + 1 == len(words) or words[index + 1].key in PREPOSITIONS
+    if words[index].key in {"more", "additional"} and amount is not None and amount.unit and is_end:
+        return 1, [replace(words[index], key="extra", stem="extra")]
+    return None
+
+
 def _age_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
     """Read "16 years old" and "16 years of age" as 16."""
     quantity = words[index].quantity
@@ -357,6 +372,11 @@ def _minus_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWo
 
 def _between_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
     """Read "between 3 and 6" as "3 to 6"."""
+    days = [key.removesuffix("s") for key in _keys(words, index + 1, 3)]
+    is_span_of_days = len(days) == 3 and {days[0], days[2]} <= WEEKDAYS and days[1] in {"to", "until", "through"}
+    if words[index].key == "from" and is_span_of_days:
+        first, to, last = words[index + 1 : index + 4]
+        return 4, [replace(first, gap=words[index].gap), replace(to, key="to", stem="to"), last]
     is_span = index and words[index - 1].is_number and words[index].key == "until"
     if is_span and _is_number_at(words, index + 1):
         return 1, [replace(words[index], key="to", stem="to")]
@@ -388,7 +408,9 @@ def _initial_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[Claim
 
 
 def _except_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
-    """Read the "but" of "all rooms but the cellar" as "except"."""
+    """Read the "but" of "all rooms but the cellar" as "except", and "A rather than B" as "A, not B"."""
+    if index and _keys(words, index, 2) == ("rather", "than") and index + 2 < len(words):
+        return 2, [replace(_merge(words[index : index + 2], "not"), gap=", ")]
     before = {word.key for word in words[max(0, index - 3) : index]}
     if words[index].key != "but" or words[index].gap.strip() or not before & _TOTALS:
         return None

@@ -335,7 +335,7 @@ def _beside_subject(words: Sequence[ClaimWord]) -> Iterator[Words]:
             return
         end = next((i for i in range(begin + 1, min(len(words), begin + 16)) if "," in words[i].gap), len(words))
         is_noun = words[begin].key in DETERMINERS or words[begin].is_name
-        if not is_noun or words[0].key in PREPOSITIONS:
+        if not is_noun or words[0].key in PREPOSITIONS | _TERMS | {"according", "among"}:
             return
         subject, beside = list(words[:begin]), [replace(words[begin], gap=" "), *words[begin + 1 : end]]
         if any(is_verb_at(subject, index) for index in range(1, len(subject))):
@@ -607,6 +607,8 @@ def _may_be_order(order: Sequence[ClaimWord]) -> bool:
     if is_past_form(first) or first.key.endswith("ing"):
         return False
     following = order[1]
+    if following.is_name and first.text[:1].isupper() and find_verb(order):  # "Petra Lind leads the choir"
+        return False
     return not set(following.gap) & PARTING and following.key not in AUXILIARIES and not is_verb_at(order, 1)
 
 

@@ -21,6 +21,7 @@ from roma_core.citations.lexicon import (
     PREPOSITIONS,
     PRONOUNS,
     REPORTING,
+    WEEKDAYS,
 )
 from roma_core.citations.statements import (
     PARTICIPLE,
@@ -57,7 +58,11 @@ def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for start in [start for start in starts if start][:3]:
         for end in range(start + 2, min(start + 4, len(words) - 1) + 1):
             yield [*words[:start], *words[end:], *words[start:end]]
-    if words[0].key in _HEADS or words[0].key in {"with", "for", "by"} or starts[:1] == [0]:
+    for start in range(max(2, len(words) - 4), len(words) - 1):
+        if words[start].key in {"for", "with"}:
+            yield [*words[start:], *words[:start]]
+    is_opening = words[0].key in {"with", "for", "by"} or words[0].key.removesuffix("s") in WEEKDAYS
+    if is_opening or starts[:1] == [0]:
         for end in _ends_of_opening(words):
             yield [*words[end:], *words[:end]]
 
@@ -72,11 +77,12 @@ def _begins_adverbial(words: Sequence[ClaimWord], index: int) -> bool:
 
 
 def move_date(words: Sequence[ClaimWord]) -> list[ClaimWord]:
-    """Return the words with their first "in 1953" or "on 9 June" at the end."""
-    for index, (word, following) in enumerate(pairwise(words)):
-        if word.key in {"in", "on", "at"} and following.is_number:
-            return [*words[:index], *words[index + 2 :], word, following]
-    return list(words)
+    """Return the words with their one "in 1953" or "on 9 June" at the end."""
+    places = [i for i, (a, b) in enumerate(pairwise(words)) if a.key in {"in", "on", "at"} and b.is_number]
+    if len(places) != 1:  # "at 9 on weekdays and at 10 on Sundays"
+        return list(words)
+    index = places[0]
+    return [*words[:index], *words[index + 2 :], *words[index : index + 2]]
 
 
 def _ends_of_opening(words: Sequence[ClaimWord]) -> list[int]:
@@ -100,6 +106,8 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     if not verb or words[verb - 1].key not in _BE:
         return
     active, subject_end = _read_passive(words, verb)
+    if words[subject_end - 1].key in {"which", "that", "who"}:
+        return
     openings = [0, *(index for index in range(2, subject_end) if set(words[index].gap) & PARTING)]
     openings += [index for index in range(2, subject_end) if words[0].key in _HEADS and words[index].key in DETERMINERS]
     for opening in openings[:3]:
@@ -280,6 +288,18 @@ def turn_order(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     end = next((index for index in range(1, len(words)) if words[index].key in _HEADS), len(words))
     if not any(word.key in MODALS | _BE for word in words[:end]):
         yield from tell_order(words)
+
+
+def turn_compound(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "support for Ruby 5" for "Ruby 5 support" and "lenses for cameras" for "camera lenses"."""
+    verb = next((index for index in range(2, min(6, len(words) - 1)) if is_verb_at(words, index)), 0)
+    if not verb or any(not word.is_content for word in words[: verb - 1]):
+        return
+    noun, owner = words[verb - 1], list(words[: verb - 1])
+    for joint in ("for", "of"):
+        yield [noun, make_word(joint, noun), *owner, *words[verb:]]
+        if owner[-1].kind == "word" and not owner[-1].is_name:
+            yield [noun, make_word(joint, noun), *owner[:-1], _in_plural(owner[-1]), *words[verb:]]
 
 
 def turn_place(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:

@@ -75,6 +75,7 @@ from roma_core.citations.turns import (
     turn_agentless,
     turn_cause,
     turn_comparison,
+    turn_compound,
     turn_copula,
     turn_date,
     turn_duty,
@@ -709,7 +710,7 @@ _SYNONYM_WORDS = frozenset(phrase[0] for phrase in SYNONYMS)
 _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
     turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
-    turn_group, turn_cause, turn_date, turn_duty, turn_order, turn_place, turn_singular, turn_ends,
+    turn_group, turn_cause, turn_date, turn_duty, turn_order, turn_place, turn_singular, turn_ends, turn_compound,
     turn_report_clause,
 )  # fmt: skip
 
@@ -924,11 +925,23 @@ def _is_synonym(edit: Edit) -> bool:
     if groups[0] & groups[1]:
         return True
     content = [tuple(key for key in side if key not in HARMLESS) for side in sides]
-    if 1 < len(content[0]) == len(content[1]):
-        pairs = zip(content[0], content[1], strict=True)
-        return all(a == b or SYNONYMS.get((a,), frozenset()) & SYNONYMS.get((b,), frozenset()) for a, b in pairs)
     groups = [SYNONYMS.get(side, frozenset()) for side in content]
-    return bool(groups[0] & groups[1])
+    return bool(groups[0] & groups[1]) or _are_synonyms(*sides) or _are_synonyms(*content)
+
+
+def _are_synonyms(claim: tuple[str, ...], source: tuple[str, ...]) -> bool:
+    """Return whether two runs say the same phrase by phrase: "permitted provided that" and "allowed if"."""
+    for ours in range(1, min(_LONGEST_SYNONYM, len(claim)) + 1):
+        for theirs in range(1, min(_LONGEST_SYNONYM, len(source)) + 1):
+            first, second = claim[:ours], source[:theirs]
+            if first == second or SYNONYMS.get(first, frozenset()) & SYNONYMS.get(second, frozenset()):
+                is_end = ours == len(claim) and theirs == len(source)
+                if is_end or _are_synonyms(claim[ours:], source[theirs:]):
+                    return True
+    return False
+
+
+_LONGEST_SYNONYM = max(map(len, SYNONYMS))
 
 
 def _changes_person(edit: Edit) -> bool:
