@@ -10,7 +10,7 @@ from roma_core.languages import detect_language
 from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.compound import drop_topic
 from roma_core.markup.function_words import FUNCTION_WORDS
-from roma_core.markup.questions import Question, content_words, split_words, stem_word
+from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_measured_thing
 from roma_core.writers.extractive.facts import file_name, find_date, read_newest_date
@@ -44,12 +44,17 @@ def describe_unknown(
 
 
 def find_missing(question: Question, passages: Sequence[ScoredChunk]) -> list[str]:
-    """Return the words of a question, as they are written there, that no passage or title holds; no small words."""
+    """Return the words of a question, as they are written there, that no passage or title holds.
+
+    Left out are small words, verbs that say little ("came") and the parts of a missing name: "455" of "DC-455".
+    """
     held = content_words("\n".join(f"{p.chunk.title} {p.chunk.indexed_text}" for p in passages))
     small = FUNCTION_WORDS.get(detect_language(question.text), frozenset())
     written = {stem_word(word): word for word in split_words(question.text) if word not in small}
     names = {stem_word(name.casefold()): name for name in question.names}
-    return [names.get(stem, written[stem]) for stem in written if stem in question.words and stem not in held]
+    lost = [stem for stem in written if stem in question.words - LIGHT_WORDS and stem not in held]
+    words = [names.get(stem, written[stem]) for stem in lost]
+    return [word for word in words if not any(word != name and word in name.split("-") for name in words)]
 
 
 def find_absent_thing(question: Question, passages: Sequence[ScoredChunk]) -> str:

@@ -111,6 +111,12 @@ async def test_a_refusal_shows_what_was_searched_what_is_missing_and_what_is_nea
     assert answer.reason == "best passage scores -7.0, below -6.0"
 
 
+async def test_verbs_that_say_little_and_parts_of_codes_are_not_called_missing() -> None:
+    writer = ExtractiveWriter(Scripted({}, default=-7.0))
+    answer = await write(writer, "Who came with fault DC-455?", passage("Fault DC-431: the fuse was old."))
+    assert "Not found in them: “DC-455”." in answer.text
+
+
 async def test_a_question_whose_words_are_all_there_needs_less_of_the_ranker() -> None:
     scorer = Scripted({}, default=1.0)
     held = await write(ExtractiveWriter(scorer), "Is the grass green?", passage("The grass is green."))
