@@ -73,7 +73,10 @@ _BREAK = re.compile(
 )
 _CONTINUES = re.compile(rf"(?:(?:and|but|or)\s+)?(?:{_VERBS}|\w+ed|(?:and|or)\s+\w+)\b")
 """The beginning of a part that may have the subject and the verb of what stands before it."""
-_CLAUSE = re.compile(rf"\(|(?:and|but|while|whereas)\s+{_VERBS}\b|(?:which|who|whose|where|when|while|whereas|but)\b")
+_CLAUSE = re.compile(
+    rf"\(|(?:and|but|while|whereas)\s+{_VERBS}\b"
+    r"|(?:which|who|whose|where|when|while|whereas|but|as|because|since|in contrast)\b"
+)
 """The beginning of a clause: a list of things does not go on with it."""
 _SENTENCE_END = re.compile(
     r"(?:(?<=[.!?])|(?<=[.!?]['\"”’])|(?<=[.!?]['\"”’]{2}))(?:\[[^\]\n]{1,40}\])+\s+(?=[A-Z])"
@@ -256,7 +259,10 @@ def is_honest(sentence: str, start: int, end: int) -> bool:
         return False
     if _CONTINUES.match(part) and _MODALS.search(governing):
         return False  # "The hall was to hold 900 and cost 5,000"
-    following = _STATES.sub(" ", after).casefold()
+    aside = _ASIDES.match(after)
+    opening = aside[0] if aside is not None else ""
+    rest = _ASIDE.sub(" ", after[len(opening) :]).partition(";")[0]  # further asides speak of the words before them
+    following = _STATES.sub(" ", opening + rest).casefold()
     if set(re.findall(r"\w+", following)) & _LIMITING or _LIMITS.match(following):
         return False
     clause = re.findall(r"\w+", re.split(r"[,;:()]", following.lstrip(" ,;:("), maxsplit=1)[0])
