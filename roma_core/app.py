@@ -345,7 +345,9 @@ class Roma:
     ) -> None:
         """Let documents of ``sources`` belong to ``collection`` from their next ingest on. Raises ``InputError``.
 
-        >>> await roma.assign_collection("hr/", collection="hr")
+        Example::
+
+            await roma.assign_collection("hr/", collection="hr")
         """
         uris = [str(source) for source in sources]
         owner = tenant or self.settings.tenant
@@ -390,7 +392,9 @@ class Roma:
     ) -> IngestionReport:
         """Bring the sources with these names up to date, or all that were added by name. ``on`` is as in ``ingest``.
 
-        >>> await roma.sync("handbook")
+        Example::
+
+            await roma.sync("handbook")
         """
         for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
             await part.warm(self)
@@ -416,7 +420,9 @@ class Roma:
 
         Raises ``NotFoundError`` for what is not known.
 
-        >>> await roma.forget("https://example.org/page")
+        Example::
+
+            await roma.forget("https://example.org/page")
         """
         from roma_core.connectors.sources import redact_uri
         from roma_core.erasure import Erasure

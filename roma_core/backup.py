@@ -122,7 +122,9 @@ async def back_up_workspace(
     archive that exists or lies inside the workspace, and ``StoreError`` for a full disk or a damaged database; then
     there is no archive.
 
-    >>> report = await back_up_workspace(Path(".roma"), Path("monday.tar"))
+    Example::
+
+        report = await back_up_workspace(Path(".roma"), Path("monday.tar"))
     """
     return await _back_up(BackupScope(Workspace(folder), settings=settings), archive, lease_s)
 
@@ -179,7 +181,9 @@ def restore_workspace(archive: Path, folder: Path, *, settings: Settings | None 
     Raises ``NotFoundError`` without an archive, ``InputError`` for a folder that holds something, and ``StoreError``:
     ERR_STORAGE_CORRUPT for a damaged archive, ERR_STORAGE_NEWER for one of a newer ROMA, ERR_STORAGE_FULL.
 
-    >>> restore_workspace(Path("monday.tar"), Path(".roma"))
+    Example::
+
+        restore_workspace(Path("monday.tar"), Path(".roma"))
     """
     if not archive.is_file():
         raise NotFoundError(f"There is no backup {str(archive)!r}.")

@@ -139,9 +139,10 @@ class Database:
     other. A file that was moved away is written no more; one that takes its place is opened. One that was open and is
     gone is not made anew: it would be empty, and hide what comes back. A forked process opens its own.
 
-    >>> ledger = Database(workspace.ledger, LEDGER)
-    >>> with ledger.transaction() as db:
-    ...     db.execute("UPDATE runs SET ended_at = ? WHERE run_id = ?", (now, run_id))
+    >>> notes = Database(Path("notes.sqlite"), Schema("notes", "The notes", ("CREATE TABLE notes (words TEXT)",)))
+    >>> with notes.transaction() as db:
+    ...     db.execute("INSERT INTO notes VALUES (?)", ("high tide",)).rowcount
+    1
     """
 
     mark_needs_server: Final = False

@@ -70,6 +70,8 @@ _ADDRESS: Final = re.compile(r"\s*<[^<>@\s]+@[^<>\s]+>")
 def read_facts(document: Document) -> DocumentFacts:
     """Return what can be asked about a document beside its text.
 
+    >>> stated = {"author": "Jane Doe"}
+    >>> document = Document(id="1", uri="a", title="A", text="", content_sha256="", parser="text/1", metadata=stated)
     >>> read_facts(document).author
     'Jane Doe'
     """

@@ -195,7 +195,8 @@ class Answers:
     ``days`` 0 keeps none: running ones can be followed all the same.
 
     >>> answers = Answers(Path(".roma/answers.sqlite"))
-    >>> record = await answers.get(Principal.local(), "9b1d0c")
+    >>> asyncio.run(answers.list(Principal.local()))
+    []
     """
 
     def __init__(

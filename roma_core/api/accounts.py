@@ -69,8 +69,8 @@ class UserAccount(Noun):
 class ExternalIdentity(Noun):
     """A person as an identity provider vouches for it. ``subject`` never changes there; the name may.
 
-    >>> ExternalIdentity(provider="https://id.example.org", subject="248289", name="anna@example.org")
-    ExternalIdentity(...)
+    >>> ExternalIdentity(provider="https://id.example.org", subject="248289", name="anna@example.org").way
+    'oidc'
     """
 
     provider: str

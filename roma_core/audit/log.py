@@ -147,7 +147,8 @@ class AuditLog:
     """The log of a workspace, shared by processes. Raises ``StoreError`` when a row cannot be written.
 
     >>> log = AuditLog(Path(".roma"))
-    >>> log.append(principal, "read", documents=["9b1d0c"])
+    >>> log.append(Principal.local(), "read", documents=["9b1d0c"])
+    1
     """
 
     def __init__(

@@ -29,8 +29,11 @@ class Cache:
     ``mode``: ``off`` neither reads nor writes, ``read`` only reads, ``write`` does both, ``refresh`` writes and never
     reads. In a file, above ``max_bytes``, the least recently used entries are dropped (use is recorded once a day).
 
-    >>> cache = Cache(Path(".roma/cache.db"))
+    >>> from roma_core.types import digest
+    >>> cache = Cache(Path(".roma/cache.db"), mode="write")
     >>> cache.put("parse", digest("v1", "file"), b"parsed")
+    >>> cache.get("parse", digest("v1", "file"))
+    b'parsed'
     """
 
     def __init__(

@@ -39,8 +39,8 @@ _SHORT = re.compile(r"[A-Za-z][\w&./-]{0,10}[A-Za-z0-9]\Z|[A-Z]{2,}s?\Z")
 def read_acronyms(text: str) -> dict[str, tuple[tuple[str, ...], ...]]:
     """Return each acronym that ``text`` defines, in small letters, with the keys of the words that it stands for.
 
-    >>> read_acronyms("The World Health Organization (WHO) met.")["who"]
-    (('world', 'health', 'organization'),)
+    >>> read_acronyms("The Rope Bridge Society (RBS) met.")["rbs"]
+    (('rope', 'bridge', 'society'),)
     """
     found = {acronym: list(forms) for acronym, forms in _common().items()}
     for short, long in _definitions(text):

@@ -49,8 +49,8 @@ def unload_magics(shell: Shell) -> None:
 def rewrite_ask(lines: list[str]) -> list[str]:
     r"""Return a cell that begins with ``%%ask`` as code; a magic itself could not wait for the answer.
 
-    >>> rewrite_ask(["%%ask --top-k 3\\n", "Why?\\n"])[1]
-    "answer = await ask_cell('Why?', '--top-k 3', globals().get('roma'))\\n"
+    >>> rewrite_ask(["%%ask --top-k 3\n", "Why?\n"])[1]
+    "answer = await ask_cell('Why?', '--top-k 3', globals().get('roma'))\n"
     """
     if not lines or not re.match(r"%%ask(\s|$)", lines[0]):
         return lines

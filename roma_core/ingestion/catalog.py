@@ -127,9 +127,11 @@ def _beside(path: Path, uri: str) -> str:
 class SourceCatalog:
     """The sources of a workspace. ``project`` is the ``roma.toml`` beside it, if there is one.
 
-    >>> catalog = SourceCatalog(roma.ingestion)
-    >>> await catalog.add("https://example.org/handbook?depth=2", name="handbook")
-    >>> await catalog.sync(["handbook"])
+    Example::
+
+        catalog = SourceCatalog(roma.ingestion)
+        await catalog.add("https://example.org/handbook?depth=2", name="handbook")
+        await catalog.sync(["handbook"])
     """
 
     def __init__(self, service: IngestionService, project: Path | None = None) -> None:

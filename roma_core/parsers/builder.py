@@ -179,8 +179,12 @@ class DocumentBuilder:
         The place is ``page`` (1-based), or ``place`` in words. Equal texts with one reason become one entry that names
         all their pages.
 
-        >>> builder.leave_out("Annual report 2024", "furniture", page=3)
-        >>> builder.leave_out("Salary | 4,200", "hidden_row", place="sheet “Q2”, row 14")
+        >>> builder = DocumentBuilder(RawDocument(uri="a.pdf", data=b""), ParseOptions(), "pdf")
+        >>> _ = builder.add("paragraph", "Sales rose.")
+        >>> for page in (3, 4):
+        ...     builder.leave_out("Annual report 2024", "furniture", page=page)
+        >>> builder.build().left_out
+        (LeftOut(text='Annual report 2024', place='pages 3, 4', why='furniture'),)
         """
         words = clean(text).strip()
         if not words:

@@ -163,6 +163,8 @@ _UTF8_SEQUENCE = re.compile(
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b\x08"))
 """Control characters that text does not hold."""
+_WITHOUT_LOW_BYTE = "\u3000\u4e00"
+"""The wide space and 一: characters of East Asia, frequent ones, whose low byte is zero."""
 _NO_CJK = re.compile("[^\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]")
 _MBOX = re.compile(rb"From \S+ [^\n]*\d{4}[^\n]*\n[A-Za-z][\w-]*:")
 _SRT = re.compile(rb"\A\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
@@ -303,7 +305,8 @@ def find_wide_encoding(data: bytes) -> str | None:
     """Return UTF-16 or UTF-32 for text without a byte order mark that is written in it, else None.
 
     ASCII characters leave zero bytes at one place of each unit: most of Latin text, the spaces and line feeds of any
-    other. Where none do, the characters of the sentence marks of East Asia stand in for them.
+    other. Where none do, the characters of the sentence marks of East Asia stand in for them. The wide space (U+3000)
+    and 一 (U+4E00) have a zero byte of their own, at the other place.
 
     >>> find_wide_encoding("第一条".encode("utf-16-le") + "\\n".encode("utf-16-le"))
     'utf-16-le'
@@ -314,9 +317,9 @@ def find_wide_encoding(data: bytes) -> str | None:
     if head.count(0) < len(head) // 5 and _reads_as_bytes(head.replace(b"\x00", b"")):
         return None
     for name, unit, low in (("utf-32-le", 4, 0), ("utf-32-be", 4, 3), ("utf-16-le", 2, 0), ("utf-16-be", 2, 1)):
-        if _holds_units(head, unit, low) and _reads_as_text(head, name):
+        if _holds_units(head, name, unit, low) and _reads_as_text(head, name):
             return name
-    return None
+    return "utf-16-le" if _reads_as_cjk(head, "utf-16-le") else None
 
 
 def valid_utf8_share(data: bytes) -> float:
@@ -333,10 +336,11 @@ def _reads_as_bytes(head: bytes) -> bool:
     return few_controls and head.count(9) <= len(head) // 5 and valid_utf8_share(head) >= 0.9
 
 
-def _holds_units(head: bytes, unit: int, low: int) -> bool:
-    """Return whether every zero byte of ``head`` belongs to a unit whose low byte is a character."""
+def _holds_units(head: bytes, name: str, unit: int, low: int) -> bool:
+    """Return whether zero bytes of ``head`` say that its units are those of ``name``: the low byte is a character."""
     units = [head[i : i + unit] for i in range(0, len(head) - unit + 1, unit)]
-    with_zero = [part for part in units if 0 in part]
+    without_low = {character.encode(name) for character in _WITHOUT_LOW_BYTE}
+    with_zero = [part for part in units if 0 in part and part not in without_low]
     return bool(with_zero) and all(part[low] != 0 for part in with_zero)
 
 

@@ -41,7 +41,9 @@ class ReadingStore(Protocol):
 class PageReader:
     """Reads pages by OCR in the sandbox, one job a page, at most ``max_pages`` of a file that are not kept yet.
 
-    >>> readings = await PageReader(sandbox, cache, 200).read(raw, ParseOptions(), {3: "hash of page 3"})
+    Example::
+
+        readings = await PageReader(sandbox, cache, 200).read(raw, ParseOptions(), {3: "hash of page 3"})
     """
 
     def __init__(self, sandbox: Sandbox, store: ReadingStore | None, max_pages: int) -> None:

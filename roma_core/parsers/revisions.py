@@ -25,7 +25,9 @@ def shows(builder: DocumentBuilder, change: Change) -> bool:
 def write_change(builder: DocumentBuilder, change: Change, text: str, place: str = "tracked changes") -> str:
     """Return the text that a tracked change leaves in the document; "" when it goes to the loss ledger.
 
-    >>> write_change(builder, "deleted", "900 euro")  # builder.options.tracked_changes == "both"
+    >>> from roma_core.parsers.base import ParseOptions, RawDocument
+    >>> builder = DocumentBuilder(RawDocument(uri="a.docx", data=b""), ParseOptions(tracked_changes="both"), "docx")
+    >>> write_change(builder, "deleted", "900 euro")
     '{--900 euro--}'
     """
     if not shows(builder, change):

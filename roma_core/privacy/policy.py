@@ -13,6 +13,7 @@ from roma_core.types.privacy import KIND_GROUPS, PERSONAL_KINDS, PersonalKind, P
 class PrivacyPolicy:
     """The rules in their order. Of those that fit, the last one counts; where none fits, the mode is ``off``.
 
+    >>> from roma_core.settings import PrivacySettings
     >>> policy = PrivacyPolicy(PrivacySettings(policy="email=mask,hr/*=refuse").rules)
     >>> policy.find_modes("default", "hr")["email"]
     'refuse'

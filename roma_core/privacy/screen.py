@@ -65,8 +65,10 @@ class DocumentScreen:
     """Looks through documents by a policy. Blocking; threads may share one.
 
     >>> screen = DocumentScreen(PrivacyPolicy(PrivacySettings(policy="email=mask").rules))
+    >>> text = "Write to anna@example.org."
+    >>> document = Document(id="1", uri="a", title="A", text=text, content_sha256="", parser="text/1")
     >>> screen.screen(document, "default").document.text
-    'Write to ███████████████.'
+    'Write to ████████████████.'
     """
 
     def __init__(self, policy: PrivacyPolicy, names: NameFinder | None = None) -> None:

@@ -116,7 +116,8 @@ class Sessions:
     """Database of conversations. Raises ``StoreError`` when it cannot be used.
 
     >>> sessions = Sessions(database_url(Path(".roma")))
-    >>> turns = await sessions.turns(Principal.local(), "first")
+    >>> asyncio.run(sessions.turns(Principal.local(), "first"))
+    []
     """
 
     def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -170,7 +170,9 @@ async def bring_up_to_date(table: Any) -> None:
 async def add_columns(table: Any, columns: Mapping[str, str]) -> None:
     """Add the columns that a table lacks; each is given as an SQL expression of its value.
 
-    >>> await add_columns(table, {"language": "'en'"})
+    Example::
+
+        await add_columns(table, {"language": "'en'"})
     """
     present: Sequence[str] = (await table.schema()).names
     missing = {name: value for name, value in columns.items() if name not in present}

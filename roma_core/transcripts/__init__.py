@@ -1,7 +1,9 @@
 """Exports of answers and conversations: Markdown, DOCX, PDF and BibTeX, with footnotes that prove what they say.
 
->>> transcript = await collect_answer(roma, Principal.local(), record_id)
->>> Path("answer.docx").write_bytes(write_transcript(transcript, "docx"))
+Example::
+
+    transcript = await collect_answer(roma, Principal.local(), record_id)
+    Path("answer.docx").write_bytes(write_transcript(transcript, "docx"))
 """
 
 from __future__ import annotations

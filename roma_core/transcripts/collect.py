@@ -25,7 +25,9 @@ MOST_ANSWERS: Final = 1000
 async def collect_answer(roma: Roma, who: Principal, record_id: str, base_url: str = "") -> Transcript:
     """Return the transcript of one answer. Raises ``NotFoundError``.
 
-    >>> transcript = await collect_answer(roma, Principal.local(), record_id)
+    Example::
+
+        transcript = await collect_answer(roma, Principal.local(), record_id)
     """
     record = await roma.answer_record(record_id, who)
     return await _make_transcript(roma, who, make_title(record.query.text), [_view_record(record)], base_url)

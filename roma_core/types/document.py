@@ -258,8 +258,13 @@ class Document(Noun):
         ``attrs`` of a frame say where it stands: ``start`` and ``end`` (offsets), ``page``, ``box``, ``row`` (of a
         sheet), ``place`` for a person, and the ``caption`` beside it.
 
-        >>> document.tables()[0].attrs["place"]
-        'page 3'
+        >>> text = "| Tool | Price |\\n| --- | --- |\\n| wet saw | 31 € |"
+        >>> block = Block(start=0, end=len(text), kind="table", page=3)
+        >>> page = Page(start=0, end=len(text), number=3)
+        >>> fields = {"id": "1", "uri": "a.pdf", "title": "A", "content_sha256": "", "parser": "pdf/1"}
+        >>> frame = Document(text=text, pages=(page,), blocks=(block,), **fields).tables()[0]
+        >>> frame["Price"][0], frame.attrs["place"]
+        ('31 €', 'page 3')
         """
         from roma_core.parsers.tables import from_markdown
 
@@ -297,7 +302,10 @@ class Document(Noun):
     def summarize_left_out(self) -> str | None:
         """Return one sentence with the counts by reason, or None when nothing was left out.
 
-        >>> document.summarize_left_out()
+        >>> lost = [LeftOut(text=str(n), place=f"page {n}", why="furniture") for n in range(12)]
+        >>> lost.append(LeftOut(text="plan.pdf", place="attachments", why="attachment"))
+        >>> fields = {"id": "1", "uri": "a.pdf", "title": "A", "content_sha256": "", "parser": "pdf/1"}
+        >>> Document(text="", left_out=lost, **fields).summarize_left_out()
         'left out of the text: 12 furniture, 1 attachment'
         """
         if not self.left_out:

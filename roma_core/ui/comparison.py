@@ -37,7 +37,9 @@ STYLE = (
 async def compare_page(roma: Roma, path: str | Path, backends: Sequence[str], page: int = 1) -> Html:
     """Return one page of a file once for each backend, with numbered boxes in its reading order.
 
-    >>> await compare_page(roma, "report.pdf", ["own", "pdfplumber"], page=2)
+    Example::
+
+        await compare_page(roma, "report.pdf", ["own", "pdfplumber"], page=2)
     """
     place = Path(path)
     png = await roma.page_image(place, page)

@@ -121,8 +121,7 @@ def to_html(markdown: str, badges: Badges | Mapping[int, str] | None = None, mos
     host, because its words may lie. Images become their words: loading one would reveal the question to its server.
 
     >>> to_html("**bold** <script>")
-    '<p><strong>bold</strong> &lt;script&gt;</p>\
-    '
+    '<p><strong>bold</strong> &lt;script&gt;</p>\n'
     """
     return "".join(render_blocks(markdown, badges, most=most))
 
@@ -166,7 +165,7 @@ def mark_span(markdown: str, start: int, end: int) -> str | None:
     None where the span begins or ends inside of markup, so that its words cannot be marked exactly.
 
     >>> mark_span("The **rope** bridge", 4, 12)
-    '<p>The <mark></mark><strong><mark>rope</mark></strong> bridge</p>\n'
+    '<p>The <strong><mark>rope</mark></strong> bridge</p>\\n'
     """
     plain = markdown.translate(_PRIVATE)
     first, last = _skip_markup(plain, start, end)

@@ -74,9 +74,11 @@ class _Keys:
 class OIDCProvider:
     """An OpenID provider as one client of it. Raises ``ConfigError`` for settings that cannot work.
 
-    >>> provider = OIDCProvider(settings.oidc, "https://roma.example.org")
-    >>> address = await provider.begin(pending)
-    >>> person = await provider.complete({"state": ..., "code": ...}, pending)
+    Example::
+
+        provider = OIDCProvider(settings.oidc, "https://roma.example.org")
+        address = await provider.begin(pending)
+        person = await provider.complete({"state": ..., "code": ...}, pending)
     """
 
     def __init__(

@@ -16,6 +16,7 @@ LONGEST_GROUP = 200
 class AdmissionPolicy:
     """The rules of one provider, read from its settings. Raises ``ConfigError`` for a rule that cannot be read.
 
+    >>> from roma_core.settings import OIDCSettings
     >>> policy = AdmissionPolicy(OIDCSettings(roles=("staff=reader",)))
     >>> policy.find_roles(["staff", "chess club"])
     ('reader',)

@@ -67,9 +67,11 @@ class CheckedAssertion(NamedTuple):
 class SAMLProvider:
     """A SAML identity provider as one service provider of it. Raises ``ConfigError`` for settings that cannot work.
 
-    >>> provider = SAMLProvider(settings.saml, "https://roma.example.org")
-    >>> request_id, address = provider.begin()
-    >>> checked = provider.check(provider.read(form["SAMLResponse"]))
+    Example::
+
+        provider = SAMLProvider(settings.saml, "https://roma.example.org")
+        request_id, address = provider.begin()
+        checked = provider.check(provider.read(form["SAMLResponse"]))
     """
 
     def __init__(self, settings: SAMLSettings, public_url: str) -> None:

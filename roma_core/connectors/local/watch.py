@@ -28,10 +28,12 @@ class FolderWatch:
 
     Where the system gives no notice (too many folders, some network shares), ``wait`` ends with its time-out.
 
-    >>> async with FolderWatch([Path("papers")], Path(".roma")) as watch:
-    ...     while True:
-    ...         await sync()
-    ...         await watch.wait(timeout_s=30)
+    Example::
+
+        async with FolderWatch([Path("papers")], Path(".roma")) as watch:
+            while True:
+                await sync()
+                await watch.wait(timeout_s=30)
     """
 
     def __init__(self, places: Sequence[Path], workspace: Path) -> None:

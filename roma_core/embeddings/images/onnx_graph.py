@@ -2,6 +2,7 @@
 
 The format is Protocol Buffers (``onnx.proto3``, IR version 8); a field is its number and kind, then its value.
 
+>>> import numpy as np
 >>> graph = OnnxGraph("twice", inputs={"x": (1, 2)}, outputs={"y": (1, 2)})
 >>> graph.add_tensor("two", np.float32([2]))
 >>> graph.add_node("Mul", ["x", "two"], "y")

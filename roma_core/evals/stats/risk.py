@@ -134,8 +134,8 @@ def find_tail(wrong: int, answered: int, risk: float) -> float:
 def find_upper_bound(wrong: int, answered: int, delta: float = DELTA) -> float:
     """Return the exact upper bound of a share, which the true one exceeds with a probability of ``delta`` at most.
 
-    >>> round(find_upper_bound(0, 59), 3)
-    0.049
+    >>> round(find_upper_bound(0, 59), 4)
+    0.0495
     """
     if wrong >= answered:
         return 1.0

@@ -141,8 +141,10 @@ async def compare_backends(
     A file that cannot be read is a row of the report, never its end. Raises ``InputError`` for fewer than two backends
     and ``ConfigError`` for one that is unknown or not installed.
 
-    >>> report = await compare_backends(roma.parsers, files, ["own", "pdfplumber"])
-    >>> report.to_frame()
+    Example::
+
+        report = await compare_backends(roma.parsers, files, ["own", "pdfplumber"])
+        report.to_frame()
     """
     names = tuple(dict.fromkeys(backends))
     if len(names) < 2:
@@ -194,8 +196,10 @@ def find_differences(
 ) -> ReadingDifference:
     """Return what only one of two readings of a file has.
 
-    >>> find_differences(own, rival).only_first["words"].total
-    12
+    >>> own = Document(id="1", uri="a", title="A", text="High tide at noon", content_sha256="", parser="pdf/1")
+    >>> rival = own.model_copy(update={"text": "High tide"})
+    >>> find_differences(own, rival).only_first["words"].examples
+    {'at': 1, 'noon': 1}
     """
     left, right = count_parts(first), count_parts(other)
     return ReadingDifference(

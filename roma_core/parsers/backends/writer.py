@@ -31,6 +31,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 def write_blocks(raw: RawDocument, options: ParseOptions, name: str, blocks: Iterable[BackendBlock]) -> Document:
     """Return the document of ``blocks``, on the pages asked for. Raises ``EMPTY`` when they hold no text.
 
+    >>> raw = RawDocument(uri="tides.pdf", data=b"%PDF")
     >>> write_blocks(raw, ParseOptions(), "acme", [BackendBlock("heading", "Tides")]).text
     '# Tides'
     """

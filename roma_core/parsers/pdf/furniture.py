@@ -48,8 +48,13 @@ class _Row(NamedTuple):
 def remove_furniture(pages: Sequence[PageContent]) -> list[RemovedRow]:
     """Take the furniture out of ``pages`` (in place) and return its rows.
 
+    >>> from roma_core.parsers.pdf.page import Style
+    >>> pages = [PageContent(number, 600, 800) for number in (1, 2, 3)]
+    >>> for page in pages:
+    ...     places = [(20, "Report"), *((y, f"line{y}") for y in range(300, 400, 20))]
+    ...     page.words = [Word(text, 50, y, 90, y + 10, Style(10)) for y, text in places]
     >>> remove_furniture(pages)[:1]
-    [RemovedRow(page=1, text='Annual report 2024 1')]
+    [RemovedRow(page=1, text='Report')]
     """
     zones = [(page, [_zone_rows(page, edge) for edge in ("top", "bottom")]) for page in pages]
     seen: dict[Key, list[int]] = defaultdict(list)

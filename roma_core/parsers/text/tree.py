@@ -191,7 +191,7 @@ _TYPESETTING = frozenset("b i u em strong bold italic emph emphasis hi span font
 def join_text(element: Any) -> str:
     """Return the text of an element on one line; numbers of two elements that are more than type do not become one.
 
-    >>> join_text(fromstring("<row><cell>3</cell><cell>5</cell></row>"))
+    >>> join_text(etree.fromstring("<row><cell>3</cell><cell>5</cell></row>"))
     '3 5'
     """
     parts: list[str] = []

@@ -15,6 +15,7 @@ MAX_DEPTH = 60
 def to_latex(element: Any, depth: int = 0) -> str:
     r"""Return a MathML element (tags without namespace) as LaTeX.
 
+    >>> from lxml.etree import fromstring
     >>> to_latex(fromstring("<math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>"))
     '\\frac{1}{2}'
     """

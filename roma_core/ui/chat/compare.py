@@ -22,8 +22,9 @@ PROMPT: Final = "answer"
 def list_choices(roma: Roma) -> dict[str, list[str]]:
     """Return the values that a page may compare with, by what they change. Addresses and keys are none of them.
 
-    >>> list_choices(roma)["persona"]
-    ['technical', 'executive', 'general']
+    Example::
+
+        list_choices(roma)["persona"]  # ['technical', 'executive', 'general']
     """
     llm = roma.settings.llm
     models = [llm.model or "", *roma.settings.serving.console_models]
@@ -38,8 +39,9 @@ def list_choices(roma: Roma) -> dict[str, list[str]]:
 def choose_model(roma: Roma, model: str) -> dict[str, str]:
     """Return the changes of settings that have ``model`` answer. Raises ``InputError`` for one that is not offered.
 
-    >>> choose_model(roma, "")
-    {}
+    Example::
+
+        choose_model(roma, "")  # {}
     """
     if not model or model == roma.settings.llm.model:
         return {}

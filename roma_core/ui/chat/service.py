@@ -110,9 +110,11 @@ class ChatRating(BaseModel):
 class ChatService:
     """The conversations of one person.
 
-    >>> chat = ChatService(roma, Principal.local())
-    >>> answer = await chat.ask("2f6c1b90", ChatQuestion(text="What does the bridge span?"), key="1")
-    >>> updates = [update async for update in chat.follow(answer["id"])]
+    Example::
+
+        chat = ChatService(roma, Principal.local())
+        answer = await chat.ask("2f6c1b90", ChatQuestion(text="What does the bridge span?"), key="1")
+        updates = [update async for update in chat.follow(answer["id"])]
     """
 
     def __init__(self, roma: Roma, who: Principal | None = None) -> None:

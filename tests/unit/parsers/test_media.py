@@ -100,6 +100,25 @@ def test_text_kept_by_shape_without_an_extension():
     assert media.looks_like_text(b"") and not media.looks_like_text(b"\x00\x01")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "第一条\u3000本办法一律适用于本市。\n第二条\u3000每人一份。\n",
+        "一つの橋があります。\n二つ目は\u3000長いです。\n",
+    ],
+    ids=["chinese", "japanese"],
+)
+def test_text_of_east_asia_without_a_byte_order_mark_is_recognized(text: str, encoding: str) -> None:
+    data = text.encode(encoding)
+    assert media.find_wide_encoding(data) == encoding
+    assert media.detect(RawDocument(uri="a.txt", data=data)) == media.TEXT
+
+
+def test_a_line_of_chinese_alone_is_wide_text() -> None:
+    assert media.find_wide_encoding("第一条本办法，一律适用于本市。".encode("utf-16-le")) == "utf-16-le"
+
+
 @pytest.mark.parametrize("kind", [media.ODT, media.ODS, media.ODP, media.EPUB])
 def test_a_mimetype_that_is_not_the_first_entry_counts(kind: str) -> None:
     buffer = io.BytesIO()
