@@ -451,8 +451,11 @@ class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.supp
 class foreign_code:  # noqa: N801  (reads as a function)
     """Turn an unknown exception of a block that runs a user's own code into ``EvalError``: no defect of ROMA.
 
-    >>> with foreign_code("the measure brief"):  # doctest: +SKIP
-    ...     function(case, outcome)
+    >>> with foreign_code("the measure brief"):
+    ...     1 / 0
+    Traceback (most recent call last):
+        ...
+    roma_core.errors.EvalError: the measure brief raised ZeroDivisionError in <module>:2
     """
 
     def __init__(self, name: str) -> None:

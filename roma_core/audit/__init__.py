@@ -24,7 +24,8 @@ __all__ = [
 def open_audit(settings: Settings) -> AuditLog:
     """Return the log of the tenant of ``settings``: in PostgreSQL where they name one, else in the tenant's folder.
 
-    >>> open_audit(Settings.load()).verify("default").is_whole  # doctest: +SKIP
+    >>> from roma_core.settings import Settings
+    >>> open_audit(Settings()).verify("default").is_whole
     True
     """
     folder, questions = Workspace.of(settings).folder, settings.serving.audit_questions

@@ -55,9 +55,10 @@ def cancelled_by_signals() -> Iterator[None]:
 class UsageWatch:
     """The usage of all model calls since it was made.
 
-    >>> watch = UsageWatch(roma)  # doctest: +SKIP
-    >>> watch.describe()  # doctest: +SKIP
-    'No model was paid.'
+    Example::
+
+        watch = UsageWatch(roma)
+        watch.describe()  # 'No model was paid.'
     """
 
     def __init__(self, roma: Roma) -> None:

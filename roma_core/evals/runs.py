@@ -81,8 +81,12 @@ class RunSummary(Noun):
 class RunStore:
     """The runs below one folder.
 
-    >>> runs = RunStore(roma.settings.workspace / "evals")  # doctest: +SKIP
-    >>> runs.read("lazy").mean("nugget_recall")  # doctest: +SKIP
+    >>> RunStore(Path(".roma/evals")).list()
+    []
+
+    Example::
+
+        RunStore(Path(".roma/evals")).read("lazy").mean("nugget_recall")
     """
 
     def __init__(self, folder: Path) -> None:
@@ -301,7 +305,8 @@ class RunStore:
 def open_runs(settings: Settings) -> RunStore:
     """Return the runs of the workspace that ``settings`` name.
 
-    >>> open_runs(roma.settings).read("lazy").mean("nugget_recall")  # doctest: +SKIP
+    >>> open_runs(Settings()).folder.as_posix()
+    '.roma/evals'
     """
     return RunStore(Workspace.of(settings).evals)
 

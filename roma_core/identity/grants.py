@@ -254,7 +254,8 @@ class GrantTable:
         None, readers that are not known, and an empty list shut a document for all but admins. Raises ``InputError``
         for more documents than can be followed; then none of these may be stored.
 
-        >>> grants.follow("default", {"9b1d": ["user:anna@example.org"]})  # doctest: +SKIP
+        >>> grants = GrantTable(Path(".roma"))
+        >>> grants.follow("default", {"9b1d": ["user:anna@example.org"]})
         """
         self._require_own(tenant)
         fresh = {document_id: json.dumps(sorted(set(named or ()))) for document_id, named in readers.items()}

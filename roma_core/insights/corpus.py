@@ -68,7 +68,9 @@ class CorpusFigures(Noun):
     def choose(self, state: str = "", words: str = "", code: str = "") -> list[CorpusItem]:
         """Return the items in a state whose address or reason holds all of some words.
 
-        >>> figures.choose("failed", words="pdf")  # doctest: +SKIP
+        >>> items = CorpusItem(uri="a.pdf", state="failed"), CorpusItem(uri="b.pdf", state="stored")
+        >>> [item.uri for item in CorpusFigures(items=items).choose("failed", words="pdf")]
+        ['a.pdf']
         """
         wanted = words.casefold().split()
         chosen: list[CorpusItem] = []

@@ -195,8 +195,10 @@ def pair_runs(a: EvalReport, b: EvalReport, measure: str = "", permitted: frozen
 def break_down(rows: Iterable[EvalRow], info: MeasureInfo | None) -> dict[str, int]:
     """Return the number of items by what became of them in a measure, the best first.
 
-    >>> break_down(report.rows, report.measures[0])  # doctest: +SKIP
-    {'right': 71, 'in part': 9, 'wrong': 12, 'failed': 1}
+    >>> fields = {"question": "Why?", "kind": "single", "persona": "general", "cluster": "a"}
+    >>> rows = [EvalRow(case_id=str(score), scores={"recall": score}, **fields) for score in (0, 0.5, 1, 1)]
+    >>> break_down(rows, MeasureInfo(name="recall"))
+    {'right': 2, 'in part': 1, 'wrong': 1}
     """
     counts = Counter(_describe_row(row, info) for row in rows)
     order = ("right", "in part", "wrong", "unscored", "not asked of it", "degraded", "fallback", "failed")

@@ -147,7 +147,11 @@ class UsageFigures(Noun):
     def choose(self, selection: str = "all", words: str = "", model: str = "", topic: str = "") -> list[AskedQuestion]:
         """Return the questions of a selection that hold all of some words, the newest first.
 
-        >>> figures.choose("not answered", words="ferry")  # doctest: +SKIP
+        >>> now = datetime.now(UTC)
+        >>> fields = {"id": "1", "answer_id": "1", "owner": "anna", "asked_at": now, "outcome": "not answered"}
+        >>> figures = UsageFigures(since=now, until=now, questions=(AskedQuestion(question="A ferry?", **fields),))
+        >>> [asked.question for asked in figures.choose("not answered", words="ferry")]
+        ['A ferry?']
         """
         chosen = [question for question in self.questions if _is_selected(question, selection)]
         wanted = words.casefold().split()

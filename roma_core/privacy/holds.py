@@ -52,7 +52,9 @@ class RetentionLedger:
     """The holds of a workspace, and what retention has done. Makes its file when something is written.
 
     >>> holds = RetentionLedger(Path(".roma/retention.sqlite"))
-    >>> holds.place("default", "collection", "hr", reason="case 12/2026", by="local")  # doctest: +SKIP
+    >>> hold = holds.place("default", "collection", "hr", reason="case 12/2026", by="local")
+    >>> hold.kind, hold.name, hold.placed_by
+    ('collection', 'hr', 'local')
     """
 
     def __init__(self, path: Path) -> None:

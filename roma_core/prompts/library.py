@@ -40,7 +40,12 @@ class PromptVersion:
 class PromptLibrary:
     """Versions of prompts in one folder, beside ``own``: ROMA's prompts by name.
 
-    >>> PromptLibrary(Path("w/prompts"), all_prompts()).find("answer", "lazy").prompt.template  # doctest: +SKIP
+    >>> from roma_core.agents.prompts import all_prompts
+    >>> library = PromptLibrary(Path("prompts"), all_prompts())
+    >>> library.create("answer", "lazy").as_posix()
+    'prompts/answer/lazy.md'
+    >>> [version.version for version in library.list("answer")]
+    ['own', 'lazy']
     """
 
     def __init__(self, folder: Path, own: Mapping[str, Prompt]) -> None:
@@ -71,8 +76,11 @@ class PromptLibrary:
     def resolve(self, chosen: Mapping[str, str | Path]) -> dict[str, Path]:
         """Return the file of each chosen version (or path) by prompt; ROMA's own are left out. Raises ``ConfigError``.
 
-        >>> library.resolve({"answer": "lazy"})  # doctest: +SKIP
-        {'answer': PosixPath('w/prompts/answer/lazy.md')}
+        >>> from roma_core.agents.prompts import all_prompts
+        >>> library = PromptLibrary(Path("prompts"), all_prompts())
+        >>> path = library.create("answer", "brief")
+        >>> library.resolve({"answer": "brief", "plan": OWN}) == {"answer": path}
+        True
         """
         found = {name: self.find(name, str(version)).path for name, version in chosen.items()}
         return {name: path for name, path in found.items() if path is not None}

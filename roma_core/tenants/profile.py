@@ -51,7 +51,8 @@ def apply_tenant_settings(settings: Settings) -> Settings:
 def create_tenant(root: Path, tenant: str, values: Mapping[str, str]) -> TenantProfile:
     """Make a tenant's folder with its own settings. Raises ``InputError`` for one that there is, and ``ConfigError``.
 
-    >>> create_tenant(Path(".roma"), "lab", {"ROMA_INGEST_ROOTS": "/srv/lab"})  # doctest: +SKIP
+    >>> create_tenant(Path(".roma"), "lab", {"ROMA_INGEST_ROOTS": "/srv/lab"}).settings
+    {'ingest_roots': '/srv/lab'}
     """
     check_tenant_name(tenant)
     workspace = Workspace(root)

@@ -90,7 +90,8 @@ class TrialOutcome(NamedTuple):
 class TrialTable:
     """The trials of a workspace. Every method is one transaction and raises ``StoreError``.
 
-    >>> TrialTable(Path(".roma")).list("default")  # doctest: +SKIP
+    >>> TrialTable(Path(".roma")).list("default")
+    ()
     """
 
     def __init__(self, workspace: Path) -> None:

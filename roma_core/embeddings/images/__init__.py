@@ -1,6 +1,7 @@
 """Pictures and words to vectors of one space: the seam, and the models that ROMA knows.
 
->>> make_image_embedder(Settings(image_embedder="clip:/models/siglip"), embedder).way  # doctest: +SKIP
+>>> from roma_core.embeddings.fake import FakeEmbedder
+>>> make_image_embedder(Settings(image_embedder="clip:/models/siglip"), FakeEmbedder()).way
 'pixels'
 """
 

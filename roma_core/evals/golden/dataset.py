@@ -183,7 +183,10 @@ def load_golden(path: str | Path) -> Golden:
 
     Raises ``EvalError`` that names the item and the field that is wrong.
 
-    >>> load_golden("golden.json#table")  # doctest: +SKIP
+    >>> item = {"id": "tide", "question": "Who made the tides?", "kind": "no_answer", "tags": ["core"]}
+    >>> _ = Path("tides.json").write_text(json.dumps([item]))
+    >>> [case.id for case in load_golden("tides.json#core").cases]
+    ['tide']
     """
     place, mark, tag = str(path).rpartition("#")
     if mark and not Path(path).exists():
