@@ -73,8 +73,11 @@ def corpus_sources(folder: Path, documents: Iterable[str] | None = None) -> list
 
     With ``documents`` only the files that they name (as evidence does), and the archive when a page is among them.
 
-    >>> corpus_sources(Path("corpus"), ["drive/insurance.md"])  # doctest: +SKIP
-    ['corpus/files/drive/insurance.md']
+    >>> page = Path("corpus/files/drive/insurance.md")
+    >>> page.parent.mkdir(parents=True)
+    >>> page.touch()
+    >>> corpus_sources(Path("corpus"), ["drive/insurance.md"]) == [str(page)]
+    True
     """
     archive = f"warc://{(folder / WEB).resolve()}"
     if documents is None:

@@ -19,7 +19,10 @@ LEFT, WIDTH, ROW, TOP = 190, 360, 24, 18
 def draw_means(summaries: Sequence[Summary], measures: Sequence[MeasureInfo]) -> display.Html:
     """Return the plot; measures on other scales (milliseconds, dollars) and those without a mean are not in it.
 
-    >>> draw_means(report.summary(), report.measures)  # doctest: +SKIP
+    >>> from roma_core.evals.report.record import Interval, MeasureInfo, Summary
+    >>> mean = Summary(measure="recall", interval=Interval(mean=0.9, low=0.8, high=1, n=9, clusters=9), unscored=0)
+    >>> "0.900" in draw_means([mean], [MeasureInfo(name="recall")])
+    True
     """
     shares = {measure.name for measure in measures if measure.scale == (0.0, 1.0)}
     drawn = [summary for summary in summaries if summary.measure in shares and not math.isnan(summary.interval.mean)]
