@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
 from roma_core.embeddings.base import EmbeddingResult
-from roma_core.languages import count_words, describe_language, detect_language, is_covered
+from roma_core.languages import UNKNOWN, count_words, describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import collect_frame, read_markers, remove_markers
 from roma_core.markup.compound import drop_topic, name_found_subject, name_subject, split_question
@@ -372,10 +372,13 @@ class ExtractiveWriter:
         return await self._quote_by_spans(_Reading.begin(question, found, pairs), foreign)
 
     def _is_readable_beside(self, question: str, passages: Sequence[ScoredChunk]) -> bool:
-        """Return whether the ranker knows the language of the question and of a passage behind the first one."""
-        languages = (passage.chunk.facts.language for passage in passages)
+        """Return whether the ranker knows the language of the question and of a passage behind the first one.
+
+        One that shows no language is likely in that of the first one.
+        """
+        shown = [passage.chunk.facts.language for passage in passages if passage.chunk.facts.language != UNKNOWN]
         is_read = is_covered(self._languages, detect_language(question))
-        return is_read and any(is_covered(self._languages, language) for language in languages)
+        return is_read and any(is_covered(self._languages, language) for language in shown)
 
     async def _answer_ranked(
         self, question: str, found: FoundSources, pairs: PairScores, threshold: KindThreshold | None

@@ -169,3 +169,10 @@ async def test_the_sentence_with_the_value_that_is_asked_answers(question: str, 
 async def test_a_number_that_no_sentence_states_is_refused() -> None:
     refused = await ask("Wie hoch ist die Miete?", "Bei Verlust zahlt der Mieter die Schlösser. Die Haustür ist zu.")
     assert refused.pieces[0] == I_DONT_KNOW
+
+
+async def test_a_passage_of_names_behind_one_in_another_language_is_not_read() -> None:
+    names = "Rams (NFL), Lakers (NBA), Dodgers (MLB), Kings (NHL), Galaxy (MLS)."
+    quoted = await ask("How long is the leave?", HANDBOOKS["German"][1], names)
+    assert quoted.pieces[0] == I_DONT_KNOW
+    assert "not measured on German" in quoted.remark
