@@ -30,6 +30,7 @@ from roma_core.citations.lexicon import (
     TITLES,
     WEEKDAYS,
 )
+from roma_core.citations.numbers import CURRENCIES
 from roma_core.citations.reasons import Reason, ReasonKind
 from roma_core.citations.words import ClaimWord
 
@@ -62,7 +63,7 @@ _GOVERNING = frozenset("of in by from with for at on between about than into und
 """Prepositions: what stands behind one is no subject."""
 _SCOPES = frozenset("of in on among to within from for except but out ever".split())
 _RESTRICTING = frozenset("with without over under above below aged weighing earning more less at".split())
-_TERMS = frozenset("on with without only within after until while during outside at in".split())
+_TERMS = frozenset("on with without only within before after until while during outside at in every".split())
 _RULING = frozenset(
     "allowed permitted forbidden prohibited banned admitted welcome must possible required open closed free "
     "valid".split()
@@ -425,6 +426,9 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
         return [Reason("condition", source=text_of(words))]
     if (first in _TERMS or (first == "for" and kept and kept[-1].key in _OFFERED)) and _is_ruled(kept):
         return [Reason("condition", source=text_of(words))]
+    is_denied = first in _TERMS | _RESTRICTING and _denies_beyond(first, kept)
+    if is_denied or (first == "for" and _is_priced(kept)):
+        return [Reason("condition", source=text_of(words))]
     is_plural = previous is not None and previous.key.endswith("s") and not previous.is_name
     if is_plural and _is_generic(kept):
         if is_relative:
@@ -440,6 +444,18 @@ def _is_ruled(kept: Sequence[ClaimWord]) -> bool:
     keys = {word.key for word in kept}
     is_ruling = bool(keys & _RULING) or any(word.text == "may" for word in kept)
     return is_ruling and not _PAST & keys
+
+
+def _is_priced(kept: Sequence[ClaimWord]) -> bool:
+    """Return whether a statement ends with what something costs, so that "for" says for whom or what."""
+    amount = kept[-1].quantity if kept else None
+    return amount is not None and amount.unit in CURRENCIES and _is_generic(kept)
+
+
+def _denies_beyond(first: str, kept: Sequence[ClaimWord]) -> bool:
+    """Return whether a statement denies more without what follows it: "it does not open", of "on Sundays"."""
+    is_denied = any(word.key in NEGATIONS for word in kept) and not _is_not_only(kept)
+    return is_denied and (first in {"before", "until"} or _is_generic(kept))
 
 
 def _is_not_only(kept: Sequence[ClaimWord]) -> bool:

@@ -18,6 +18,7 @@ from roma_core.citations.lexicon import (
     NEGATIONS,
     PREPOSITIONS,
 )
+from roma_core.citations.numbers import CURRENCIES
 from roma_core.citations.statements import (
     PARTICIPLE,
     PARTING,
@@ -39,7 +40,6 @@ _SAYING = frozenset("said says stated states explained explains reported reports
 """Verbs of saying that take no side."""
 _MOST_SPEAKER = 7
 _BEING = frozenset({"is", "was"})
-_CURRENCIES = frozenset("USD EUR GBP JPY CHF INR CNY SEK NOK DKK".split())
 
 
 def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
@@ -108,7 +108,7 @@ def _prices(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 
 def _is_price(word: ClaimWord) -> bool:
-    return word.quantity is not None and word.quantity.unit in _CURRENCIES
+    return word.quantity is not None and word.quantity.unit in CURRENCIES
 
 
 def _new_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
@@ -209,13 +209,21 @@ def _with_openings(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 
 def _second_kinds(words: Sequence[ClaimWord]) -> Iterator[Words]:
-    """Yield "S was a painter" for "S was a botanist and painter"."""
+    """Yield "S was a painter" for "S was a botanist and painter", of a person."""
     for index in range(1, len(words) - 4):
+        is_person = words[index - 1].is_name or words[index - 1].key in {"he", "she"}
         is_kind = words[index].key in _BEING and words[index + 1].key in {"a", "an"} and words[index + 3].key == "and"
-        if is_kind and words[index + 4].is_content and words[index + 4].text.islower():
+        if is_person and is_kind and _ends_phrase(words, index + 4):
             yield [*words[: index + 2], *words[index + 4 :]]
             yield [*words[: index + 3], *words[index + 5 :]]
             return
+
+
+def _ends_phrase(words: Sequence[ClaimWord], place: int) -> bool:
+    """Return whether a plain noun ends its phrase: "painter", and not the "white" of "white flag"."""
+    is_noun = words[place].is_content and words[place].text.islower()
+    following = words[place + 1 : place + 2]
+    return is_noun and all(word.key in PREPOSITIONS or set(word.gap) & PARTING for word in following)
 
 
 def _receivers(words: Sequence[ClaimWord]) -> Iterator[Words]:
@@ -231,12 +239,12 @@ def _receivers(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*words[place + 1 : end], *words[begin : place + 1], to, *words[:begin], *words[end:]]
 
 
-_COMMANDS = frozenset("ordered obliged required instructed".split())
+_COMMANDS = frozenset("orders obliges requires instructs order oblige require instruct".split())
 _SUBJECT_OF = {"him": "he", "her": "she", "them": "they", "me": "i", "us": "we"}
 
 
 def _commands(words: Sequence[ClaimWord]) -> Iterator[Words]:
-    """Yield "he must pay" for "the court ordered him to pay"."""
+    """Yield "he must pay" for "the court orders him to pay". What was ordered once may have been met or lifted."""
     place = next((index for index in range(1, len(words) - 3) if words[index].key in _COMMANDS), 0)
     to = next((i for i in range(place + 2, min(place + 6, len(words) - 1)) if words[i].key == "to"), 0)
     if not place or not to or {word.key for word in words[: to + 1]} & (NEGATIONS | MODALS):
@@ -312,6 +320,7 @@ def _short_speaker(words: Sequence[ClaimWord]) -> Words:
     while begin and words[begin - 1].text[:1].isupper() and words[begin - 1].kind == "word":
         begin -= 1
     is_name = len(words) - begin >= 2 and all(word.key not in DETERMINERS for word in words[begin:])
+    is_name = is_name and all(word.key not in PREPOSITIONS for word in words[:begin])  # not "a spokesman for Ann Lee"
     return list(words[begin:] if is_name else words)
 
 

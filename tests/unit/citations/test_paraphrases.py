@@ -34,7 +34,7 @@ def paraphrases_of(sentence: str) -> list[str]:
         ("With 9 rooms it is an inn.", "it has 9 rooms"),
         ("She was a poet and sailor.", "She was a sailor"),
         ("Guests should be given a key.", "a key should be given to Guests"),
-        ("The court ordered him to pay.", "he must pay"),
+        ("The court orders him to pay.", "he must pay"),
     ],
 )
 def test_a_sentence_is_said_in_other_words(sentence: str, paraphrase: str) -> None:
@@ -47,7 +47,7 @@ def test_a_sentence_is_said_in_other_words(sentence: str, paraphrase: str) -> No
         "The limit was raised.",
         "It has 90 boats, and some of them are new.",
         "Not only she sang.",
-        "The court never ordered him to pay.",
+        "The court ordered him to pay.",
         "The hall (Oak Street 2) was sold.",
         "With a rope he was saved from it.",
     ],
