@@ -676,7 +676,7 @@ class LanceStore:
         words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
         hits = await self._match(table, words, where, limit)
         missing = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
-        are_held = await asyncio.gather(*(self._holds_word(table, word, where) for word in missing))
+        are_held = [await self._holds_word(table, word, where) for word in missing]
         misspelt = [word for word, is_held in zip(missing, are_held, strict=True) if not is_held]
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
@@ -750,10 +750,13 @@ class LanceStore:
         Each comes with its value of ``column``. They are found first and read then: none is read beyond the limit, nor
         one that is in memory. ``quick`` is a search that may find fewer; then ``search`` is made, too.
         """
-        version = await _read_version(table)
-        found = await quick.select([column]).with_row_id().to_arrow() if quick is not None else None
-        if found is None or not holds_enough(table, found, limit):
-            found = await search.select([column]).with_row_id().to_arrow()
+
+        async def find(query: Any) -> Any:
+            return await query.select([column]).with_row_id().to_arrow()
+
+        version, found = await asyncio.gather(_read_version(table), find(search if quick is None else quick))
+        if quick is not None and not holds_enough(table, found, limit):
+            found = await find(search)
         values = dict(zip(list_places(found), found.column(column).to_pylist(), strict=True))
         order = sorted(values, key=values.__getitem__, reverse=column == "_score")
         best, beyond = order[:limit], order[limit:]
