@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from roma_core.citations.lexicon import ANTONYMS, APPROXIMATIONS, DENIALS
+from roma_core.citations.lexicon import ANTONYMS, APPROXIMATIONS, DENIALS, WEEKDAYS
 from roma_core.citations.numbers import Date, Quantity, convert_quantity, is_convertible, same_quantity
 from roma_core.citations.words import ClaimWord, read_words
 
@@ -149,7 +149,6 @@ LIKE = 0.8
 _ASKS_WHETHER = re.compile(
     r"^\W*(?:and |so |but )?(?:is|are|was|were|do|does|did|can|could|may|must|has|have|had|will)\b", re.IGNORECASE
 )
-_WEEKDAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
 _ASKS_AMOUNT = re.compile(
     r"\bhow (?!do\b|does\b|did\b|can\b|is\b|are\b|was\b|were\b|should\b|to\b)\w+\b|^\W*(?:\w+ ){0,2}(?:what|which)\b",
     re.IGNORECASE,
@@ -424,8 +423,8 @@ def _compare_dates(mine: Sequence[tuple[str, Date]], theirs: Sequence[tuple[str,
 
 def _compare_weekdays(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Conflict | None:
     """Return how the days of the week differ; None where a day is named by both or only one names any."""
-    mine = {word.key: word.text for word in ones if word.key in _WEEKDAYS}
-    theirs = {word.key: word.text for word in others if word.key in _WEEKDAYS}
+    mine = {word.key: word.text for word in ones if word.key in WEEKDAYS}
+    theirs = {word.key: word.text for word in others if word.key in WEEKDAYS}
     if not mine or not theirs or mine.keys() & theirs.keys():
         return None
     return Conflict("date", tuple(mine.values()), tuple(theirs.values()))

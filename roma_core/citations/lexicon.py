@@ -84,7 +84,8 @@ TITLES = frozenset(
     "father sister brother prince princess duke count baron hon".split()
 )
 """Titles before a name: they may be left out, not changed."""
-WEEKDAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+DAY_NAMES = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+WEEKDAYS = frozenset(DAY_NAMES)
 _IRREGULAR = """
 write wrote written, give gave given, take took taken, steal stole stolen, break broke broken, choose chose chosen, know
 knew known, show showed shown, see saw seen, win won won, begin began begun, draw drew drawn, grow grew grown, throw

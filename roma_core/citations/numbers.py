@@ -43,9 +43,9 @@ FRACTION_WORDS: dict[str, int] = {
     "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
 }  # fmt: skip
 
-_MONTHS = "january february march april may june july august september october november december"
+MONTH_NAMES = tuple("january february march april may june july august september october november december".split())
 MONTHS: dict[str, int] = {}
-for _number, _name in enumerate(_MONTHS.split(), start=1):
+for _number, _name in enumerate(MONTH_NAMES, start=1):
     MONTHS[_name] = _number
     MONTHS[_name[:3]] = _number
 MONTHS["sept"] = 9

@@ -674,9 +674,7 @@ def _is_stated(claim: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) ->
 
 def _may_begin_alike(claim: Sequence[ClaimWord], statement: Sequence[ClaimWord]) -> bool:
     """Return whether a claim may say a statement from its first word on: both begin with the same, or with a phrase."""
-    first, second = (
-        next((word for word in words if word.key not in HARMLESS), words[0]) for words in (claim, statement)
-    )
+    first, second = _find_first(claim), _find_first(statement)
     if first.key == second.key or first.stem == second.stem:
         return True
     opening = statement[0].key
@@ -703,6 +701,11 @@ def _says_from_beginning(
 def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for turn in _TURNS:
         yield from turn(words)
+
+
+def _find_first(words: Sequence[ClaimWord]) -> ClaimWord:
+    """Return the first word that tells; the very first one where none does."""
+    return next((word for word in words if word.key not in HARMLESS), words[0])
 
 
 _SYNONYM_WORDS = frozenset(phrase[0] for phrase in SYNONYMS)

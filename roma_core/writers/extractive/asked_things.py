@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from roma_core.citations.lexicon import WEEKDAYS
 from roma_core.citations.numbers import MONTHS
 from roma_core.markup.questions import STOP_WORDS, drop_circumstance, split_words
 
@@ -290,7 +291,7 @@ def _has_new_name(asked: AskedThing, text: str) -> bool:
     for found in _NAME.finditer(text):
         word = found[0].rstrip(".'’-")
         folded = word.casefold()
-        if set(split_words(folded)) <= asked.words or folded in MONTHS or folded in _WEEKDAYS or len(word) < 2:
+        if set(split_words(folded)) <= asked.words or folded in MONTHS or folded in WEEKDAYS or len(word) < 2:
             continue
         if re.search(r"\w[A-Z\d]", word):
             return True
@@ -320,7 +321,6 @@ def _calls(asked: AskedThing, text: str) -> bool:
     return any(name not in STOP_WORDS and name not in asked.words for name in names)
 
 
-_WEEKDAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
 _OPENERS: Final = frozenset(
     """
     since until till before after during from between within about above below under over by near beside because

@@ -11,15 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from roma_core.citations.lexicon import WEEKDAYS
-from roma_core.citations.numbers import MONTHS
+from roma_core.citations.lexicon import DAY_NAMES, WEEKDAYS
+from roma_core.citations.numbers import MONTH_NAMES, MONTHS
 from roma_core.citations.words import read_words
 from roma_core.markup.questions import Question
 from roma_core.markup.tables import Table, TableRow
 
 MOST_PERIOD_CHARS: Final = 40
-DAY_NAMES: Final = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
-MONTH_NAMES: Final = tuple(name for name in MONTHS if (len(name) > 3 and name != "sept") or name == "may")
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,10 @@ def _read_match(found: re.Match[str]) -> Period:
     return Period(int(parts.get("year") or 0), months)
 
 
+_WRITTEN_WITHIN: Final = tuple(
+    re.compile(rf"(?<![\w.,/-]){pattern.pattern}(?![\w/-]|[.,]\d)", pattern.flags) for pattern in _WRITTEN
+)
+"""The same within a text."""
 _GROUPS: Final = {
     "weekday": range(5),
     "weekdays": range(5),
@@ -207,8 +209,8 @@ def _find_periods(question: str) -> Iterator[tuple[int, Period]]:
         if word.date is not None and take(word.start, word.end):
             date = word.date
             yield word.start, Period(date.year, frozenset({date.month} - {0}), date.day)
-    for pattern in _WRITTEN:
-        for found in re.finditer(rf"(?<![\w.,/-]){pattern.pattern}(?![\w/-]|[.,]\d)", question, pattern.flags):
+    for pattern in _WRITTEN_WITHIN:
+        for found in pattern.finditer(question):
             if take(*found.span()):
                 yield found.start(), _read_match(found)
     for found in _MONTH.finditer(question):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 
+from roma_core.citations.lexicon import DAY_NAMES
+from roma_core.citations.numbers import MONTH_NAMES
 from roma_core.citations.words import read_words
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import (
@@ -136,13 +138,7 @@ _SPENT = re.compile(r"\b(?:spend|spends|spent|spending|paid)\b", re.IGNORECASE)
 _MONEY_COLUMN = re.compile(
     r"amount|price|cost|fee|rent|salary|budget|expen[sd]|total|[€$£]|\b(?:EUR|USD|GBP|CHF)\b", re.I
 )
-_SHORT_NAMES = {
-    name[:3].casefold(): stem_word(name.casefold())
-    for name in (
-        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
-        "September October November December"
-    ).split()
-}
+_SHORT_NAMES = {name[:3]: stem_word(name) for name in (*DAY_NAMES, *MONTH_NAMES)}
 """Days and months as headers and cells shorten them."""
 _NONE = re.compile(r"(?:no(?:ne)?|nil|false|not \w+|n/?a|[-–—✗✘×]|0(?:[.,]0+)?\s?\S{0,3})?", re.IGNORECASE)
 _YES = re.compile(r"yes|y|true|x|[✓✔☑]|included|available", re.IGNORECASE)

@@ -54,7 +54,8 @@ def find_missing(question: Question, passages: Sequence[ScoredChunk]) -> list[st
     names = {stem_word(name.casefold()): name for name in question.names}
     lost = [stem for stem in written if stem in question.words - LIGHT_WORDS and stem not in held]
     words = [names.get(stem, written[stem]) for stem in lost]
-    return [word for word in words if not any(word != name and word in name.split("-") for name in words)]
+    parts = {part for name in words for part in name.split("-") if part != name}
+    return [word for word in words if word not in parts]
 
 
 def find_absent_thing(question: Question, passages: Sequence[ScoredChunk]) -> str:
