@@ -56,7 +56,7 @@ class ProcessorMeter:
     @property
     def seconds(self) -> float:
         """The time so far, of all processes together."""
-        return sum(used - self._before.get(process, 0.0) for process, used in self._used.items())
+        return sum(used - self._before.get(process, 0.0) for process, used in self._used.copy().items())
 
     def _look_often(self) -> None:
         while not self._ended.wait(LOOK_S):

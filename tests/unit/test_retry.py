@@ -97,7 +97,7 @@ async def test_a_pause_beyond_the_deadline_is_not_waited_for(sleeps: list[float]
         await retrying(work, deadline=time.monotonic() + 4.0)
     assert (work.calls, sleeps) == (1, [])
     work = Flaky(LLMError("busy", ErrorCode.LLM_RATE_LIMIT, retry_after_s=5.0))
-    assert await retrying(work, deadline=time.monotonic() + 6.0) == "done"
+    assert await retrying(work, deadline=time.monotonic() + 60.0) == "done"
 
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
