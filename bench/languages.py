@@ -27,8 +27,7 @@ from roma_core.rerank import BUNDLED, LocalReranker
 from roma_core.store import InMemoryStore, LanceStore
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.types import Document, Principal, ScoredChunk
-from roma_core.writers.extractive import ExtractiveWriter
-from roma_core.writers.extractive.writer import SentenceRanker
+from roma_core.writers.extractive import ExtractiveWriter, SentenceRanker
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
 EVERY, PASSAGES, QUESTIONS = 19, 12, 3

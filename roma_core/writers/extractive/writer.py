@@ -12,53 +12,40 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import statistics
-from collections.abc import AsyncGenerator, Sequence, Set
-from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from roma_core.cache import Cache
 from roma_core.embeddings.base import EmbeddingResult
 from roma_core.languages import UNKNOWN, count_words, describe_language, detect_language, is_covered
-from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import collect_frame, read_markers, remove_markers
 from roma_core.markup.compound import drop_topic, name_found_subject, name_subject, split_question
 from roma_core.markup.questions import (
     LIGHT_WORDS,
     Question,
-    asks_picture,
     content_words,
-    count_tokens,
     focus_question,
-    holds_code,
-    holds_name,
     read_keywords,
     read_question,
     split_words,
     stem_word,
 )
-from roma_core.markup.windows import WINDOW_TOKENS, cut_windows
-from roma_core.models import load_words
-from roma_core.rerank import RERANKER_FILES, find_languages
+from roma_core.markup.windows import cut_windows
+from roma_core.rerank import find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
-from roma_core.writers.extractive.asked_things import find_owned
 from roma_core.writers.extractive.calibration import (
     AGREEMENTS,
     UNCALIBRATED,
     KindThreshold,
     RiskContract,
-    ScoreThresholds,
     thresholds_of,
 )
-from roma_core.writers.extractive.cells import find_asked_cell
 from roma_core.writers.extractive.clauses import choose_part, list_parts
 from roma_core.writers.extractive.comparisons import compare_sides
-from roma_core.writers.extractive.corrections import Correction, list_correctors
 from roma_core.writers.extractive.expectations import (
     asks_certain_kind,
     definition_bonus,
@@ -70,22 +57,24 @@ from roma_core.writers.extractive.expectations import (
     type_penalty,
 )
 from roma_core.writers.extractive.overlap import OverlapRanker
+from roma_core.writers.extractive.reading import (
+    AGREEING_WORDS,
+    MOST_PASSAGES,
+    FoundSources,
+    PairScores,
+    QuotedAnswer,
+    Reading,
+    SentenceRanker,
+    are_short,
+)
 from roma_core.writers.extractive.recipes import (
     RecipeAnswer,
     add_headings,
-    find_contrary_tables,
     find_rows,
-    list_items,
     look_up_keywords,
-    look_up_table,
-    quote_changes,
     quote_reference,
     quote_rows,
-    quote_section,
     quote_units,
-    render_tables,
-    state_facts,
-    summarise,
 )
 from roma_core.writers.extractive.selection import (
     SHORT_WORDS,
@@ -97,38 +86,28 @@ from roma_core.writers.extractive.selection import (
     find_disagreement,
     find_misfit,
     find_missed_scope,
-    find_row_contradiction,
     in_document_order,
-    is_echo,
     is_row_beside,
     leave_out_further,
     leave_out_items,
-    missing_names,
     refers_back,
-    says_we,
     speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
-from roma_core.writers.extractive.spelling import correct_spelling
-from roma_core.writers.extractive.synonyms import read_measure, read_roles, read_synonyms, resolve_pronoun
 from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
-from roma_core.writers.extractive.units import QuotableUnit, quotable_units
+from roma_core.writers.extractive.units import QuotableUnit
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
 from roma_core.writers.extractive.wording import (
-    asks_change,
-    describe_unknown,
     find_absent_thing,
     find_missing,
     join_parts,
     render_best_passages,
-    render_disagreement,
 )
 from roma_core.writers.further import find_further_questions
 
 VERSION = "45"
 CACHE_KIND = "quotes"
-MOST_PASSAGES = 5
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
 MISSED_QUESTION = 2
@@ -138,35 +117,17 @@ FOREIGN_GAIN = 1.5
 MOST_FOREIGN = 3
 NEXT_GAIN = 1.5
 """Logits that a sentence gains by the next one from which on the next one is a part of the answer."""
-TERSE_WORDS = 12
-"""Words of the middle sentence up to which a passage is a note of many small things; Wikipedia's have 20 and more."""
-NAMED_LEVEL = 2.0
-"""Weight of the score of the middle unit in the evidence, where the question names the title that all stand under."""
 MOST_SCORED = 8
 """Long sentences that the ranker reads, those with most words of the question. Over 7,658 passages the slowest answers
 take a tenth less of the processor's time than with all, and 98 of 100 are the same."""
-LEAST_TERSE_UNITS = 3
 LEAST_LEVEL_UNITS = 6
 """Units of a document from which on the score of the middle one is the level of what does not answer."""
-MOST_STANDING_OUT = 9.0
-"""Evidence that a sentence gains at most by standing out of its note."""
-AGREEING_WORDS = 16
-"""The same of a document up to which the embedder is heard too: leaflets and house rules are a little longer."""
 MOST_AGREEING = 24
 """Units of a note, the best ones, that the embedder reads."""
 AGREEING_STEP = 4
 """Units that it reads before it is looked whether more of them can matter."""
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
-
-
-class SentenceRanker(Protocol):
-    """The part of a reranker that this writer needs: its name, and a score a text, higher is better."""
-
-    @property
-    def name(self) -> str: ...
-
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]: ...
 
 
 class SentenceEmbedder(Protocol):
@@ -180,49 +141,18 @@ class SentenceEmbedder(Protocol):
     async def embed_query(self, text: str) -> EmbeddingResult: ...
 
 
-class PairScores:
-    """The scores of a ranker for one answer: each pair of a question and a text is read once.
+@dataclass(frozen=True)
+class _Weight:
+    """What speaks for an answer, and what against it."""
 
-    >>> scores = PairScores(OverlapRanker())
-    >>> asyncio.run(scores.of("Which dog?", ["A dog.", "A dog."]))
-    [1.0, 1.0]
-    """
-
-    def __init__(self, ranker: SentenceRanker) -> None:
-        self._ranker = ranker
-        self._known: dict[tuple[str, str], float] = {}
-
-    async def of(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Return the score of each text, in the order given. Raises the ranker's error."""
-        unread = [text for text in dict.fromkeys(texts) if (question, text) not in self._known]
-        if unread:
-            scores = await self._ranker.scores(question, unread)
-            self._known.update({(question, text): score for text, score in zip(unread, scores, strict=True)})
-        return [self._known[question, text] for text in texts]
-
-
-class QuotedAnswer(BaseModel):
-    """The pieces of a quoted answer in order, and a remark on its certainty."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pieces: tuple[str, ...]
-    remark: str = ""
-    added: tuple[ScoredChunk, ...] = ()
-    """Spans that are cited beside the passages, numbered after them."""
-    kind: str = ""
-    """The kind of question that was read."""
-    evidence: float | None = None
-    """The evidence that was compared with a threshold; None where rules decided, see ``ScoreThresholds``."""
-    is_partial: bool = False
-    """True where a part of the question has no answer."""
-    frame: tuple[str, ...] = ()
-    """Lines that only announce or name what stands around them."""
-
-    @property
-    def is_refusal(self) -> bool:
-        """Return whether it says that ROMA does not know."""
-        return self.pieces[:1] == (I_DONT_KNOW,)
+    evidence: float
+    """See ``ScoreThresholds.answer_from``."""
+    certain: float
+    """The part of the evidence that makes an answer certain."""
+    foreign: Sequence[str] = ()
+    """Words of the question that no source has and that speak against it."""
+    stands_by_both: bool = False
+    """True where ranker and embedder together find it."""
 
 
 class ExtractiveWriter:
@@ -357,8 +287,8 @@ class ExtractiveWriter:
         considered = passages[:MOST_PASSAGES]
         pairs = PairScores(self._ranker)
         if not considered:
-            return _Reading.begin(question, FoundSources(), pairs).refuse("no passages")
-        reading = _Reading.begin(question, found, pairs)
+            return Reading.begin(question, FoundSources(), pairs).refuse("no passages")
+        reading = Reading.begin(question, found, pairs)
         part = await asyncio.to_thread(quote_reference, question, reading.sources)
         if part is not None:
             return reading.give(part.pieces, "")
@@ -369,7 +299,7 @@ class ExtractiveWriter:
             answer = await self._answer_ranked(question, found, pairs, threshold)
             if not answer.is_refusal:
                 return answer
-        return await self._quote_by_spans(_Reading.begin(question, found, pairs), foreign)
+        return await self._quote_by_spans(Reading.begin(question, found, pairs), foreign)
 
     def _is_readable_beside(self, question: str, passages: Sequence[ScoredChunk]) -> bool:
         """Return whether the ranker knows the language of the question and of a passage behind the first one.
@@ -389,7 +319,7 @@ class ExtractiveWriter:
             answer = await self._answer_parts(question, parts, found, pairs, threshold)
             if answer is not None:
                 return answer
-        return await self._answer_reading(_Reading.begin(question, found, pairs), threshold)
+        return await self._answer_reading(Reading.begin(question, found, pairs), threshold)
 
     async def _answer_parts(
         self,
@@ -406,7 +336,7 @@ class ExtractiveWriter:
         sources = CitedSources(found.passages, found.documents, found.relatives)
         answers: list[QuotedAnswer] = []
         for part in parts:
-            reading = _Reading.begin(part, found, pairs, sources)
+            reading = Reading.begin(part, found, pairs, sources)
             reading.is_part = True
             answer = await self._answer_reading(reading, threshold)
             given = [other for other in answers if not other.is_refusal]
@@ -448,7 +378,7 @@ class ExtractiveWriter:
         The words of the first part, which stand for its pronoun, may weigh more than its own. Words without a name are
         answered by the documents alone that answer the parts before it.
         """
-        reading = _Reading.begin(words, found, pairs, sources)
+        reading = Reading.begin(words, found, pairs, sources)
         is_telling = bool(reading.question.names)
         documents = {p.chunk.document_id for p in found.passages} if is_telling else _find_quoted(given, sources)
         reading.is_part = True
@@ -460,7 +390,7 @@ class ExtractiveWriter:
         is_within = _find_quoted([answer], sources) <= documents
         return answer if is_within and _adds_quote(words, answer, given) else None
 
-    async def _answer_reading(self, reading: _Reading, threshold: KindThreshold | None) -> QuotedAnswer:
+    async def _answer_reading(self, reading: Reading, threshold: KindThreshold | None) -> QuotedAnswer:
         passages = reading.sources.passages
         reading.units = [
             unit
@@ -480,7 +410,7 @@ class ExtractiveWriter:
             return self._contract.find_threshold(kind)
         return KindThreshold((self._thresholds or UNCALIBRATED).answer_from)
 
-    async def _score(self, reading: _Reading) -> None:
+    async def _score(self, reading: Reading) -> None:
         """Have the passages scored, then the units of those near the best one."""
         thresholds = self._thresholds or UNCALIBRATED
         if thresholds.stands_out and len(reading.units) >= LEAST_LEVEL_UNITS:
@@ -504,15 +434,14 @@ class ExtractiveWriter:
         ]
         reading.scores = lift_statements(question, reading.units, weighed, reading.stating)
 
-    async def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
+    async def _decide(self, reading: Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""
-        thresholds = self._thresholds or UNCALIBRATED
         question = reading.question
         if not reading.units:
             return reading.refuse("the passages hold no sentence to quote")
-        chosen = choose_sides(question, reading.units, reading.scores) or choose_units(
-            question, reading.units, reading.scores, thresholds.gap
-        )
+        gap = (self._thresholds or UNCALIBRATED).gap
+        chosen = choose_sides(question, reading.units, reading.scores)
+        chosen = chosen or choose_units(question, reading.units, reading.scores, gap)
         special = reading.answer_specially(chosen)
         if special is not None and special.coverage >= SURE_COVERAGE:
             return await self._give_table(reading, special.table, special.pieces, "")
@@ -521,40 +450,15 @@ class ExtractiveWriter:
             special = None  # the ranker finds the answer in another document than the rows that may be meant
         if special is None and self._thresholds is not None:
             chosen = await self._add_next(reading, best, chosen)
-        evidence = reading.evidence(chosen, thresholds, special)
-        foreign: list[str] = []
-        stands_by_both = False
-        if special is None:
-            evidence -= 0.0 if speaks_of(question, best) else MISSED_QUESTION * thresholds.missing
-            evidence -= thresholds.missing / 2 if is_row_beside(question, best) else 0.0
-            agreed = await self._measure_agreement(reading, best, evidence)
-            stands_by_both = agreed > evidence
-            evidence = max(evidence, agreed)
-            most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
-            foreign = await self._find_foreign_words(reading, best, most)
-            standing = reading.measure_standing(best, thresholds) if foreign and not stands_by_both else 0.0
-            evidence -= thresholds.missing * len(foreign) + standing
-        if thing := find_absent_thing(question, reading.considered):
-            return reading.refuse(f"no source speaks of {thing}", [thing])
-        if missing := reading.missing_codes(chosen, special) or reading.undefined_acronyms(chosen):
-            return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
-        if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
-            return reading.refuse(f"no source speaks of {missed}", [missed])
-        if special is None and find_stating(question, chosen, best) is None:
-            return reading.refuse(f"no source states {describe_asked(question)} for it")
-        relevance = reading.relevance_beside(best, thresholds) if special is None else reading.relevance
-        if relevance < thresholds.refuse_below and not stands_by_both:
-            return reading.refuse(f"best passage scores {relevance:.1f}, below {thresholds.refuse_below}")
-        reading.weighed = evidence
-        if evidence < threshold.answer_from:
+        weight = await self._weigh(reading, chosen, special, threshold)
+        refusal = self._refuse_by_rules(reading, chosen, special, weight)
+        if refusal is not None:
+            return refusal
+        reading.weighed = weight.evidence
+        if weight.evidence < threshold.answer_from:
             limit = f"{threshold.answer_from:g} ({threshold.origin})"
-            return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}", foreign)
-        doubt = math.inf if stands_by_both else reading.measure_doubt(best, thresholds) if special is None else 0.0
-        certain = evidence - doubt
-        remark = self._remark(certain, threshold)
-        if foreign:
-            named = ", ".join(f"“{word}”" for word in foreign)
-            remark = "; ".join(part for part in (remark, f"no source has {named}") if part)
+            return reading.refuse(f"the evidence scores {weight.evidence:.1f}, below {limit}", weight.foreign)
+        remark = self._remark(weight, threshold)
         if special is not None:
             return await self._give_table(reading, special.table, special.pieces, remark)
         rows = find_rows(chosen, reading.sources)
@@ -562,7 +466,7 @@ class ExtractiveWriter:
             return reading.refuse(f"no row is about {lacking}", [lacking])
         if rows is not None:
             return await self._give_table(reading, rows, quote_rows(rows, reading.sources), remark)
-        is_sure = self._thresholds is None or certain >= self._thresholds.confident_from
+        is_sure = self._thresholds is None or weight.certain >= self._thresholds.confident_from
         stating = find_stating(question, chosen, best) or best
         disagreement = await self._find_disagreement(reading, stating, among_candidates=is_sure)
         if disagreement is not None:
@@ -574,7 +478,52 @@ class ExtractiveWriter:
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
 
-    async def _measure_agreement(self, reading: _Reading, best: QuotableUnit, evidence: float) -> float:
+    async def _weigh(
+        self,
+        reading: Reading,
+        chosen: Sequence[QuotableUnit],
+        special: RecipeAnswer | None,
+        threshold: KindThreshold,
+    ) -> _Weight:
+        """Return what speaks for an answer by the chosen units, or by the list or table that is ``special``."""
+        thresholds = self._thresholds or UNCALIBRATED
+        evidence = reading.evidence(chosen, thresholds, special)
+        if special is not None:
+            return _Weight(evidence, evidence)
+        best = reading.best_of(chosen)
+        evidence -= 0.0 if speaks_of(reading.question, best) else MISSED_QUESTION * thresholds.missing
+        evidence -= thresholds.missing / 2 if is_row_beside(reading.question, best) else 0.0
+        agreed = await self._measure_agreement(reading, best, evidence)
+        stands_by_both = agreed > evidence
+        evidence = max(evidence, agreed)
+        most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
+        foreign = await self._find_foreign_words(reading, best, most)
+        standing = reading.measure_standing(best, thresholds) if foreign and not stands_by_both else 0.0
+        evidence -= thresholds.missing * len(foreign) + standing
+        doubt = math.inf if stands_by_both else reading.measure_doubt(best, thresholds)
+        return _Weight(evidence, evidence - doubt, foreign, stands_by_both)
+
+    def _refuse_by_rules(
+        self, reading: Reading, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None, weight: _Weight
+    ) -> QuotedAnswer | None:
+        """Return the refusal of what is no answer whatever the evidence; None where nothing speaks against it."""
+        question = reading.question
+        if thing := find_absent_thing(question, reading.considered):
+            return reading.refuse(f"no source speaks of {thing}", [thing])
+        if missing := reading.missing_codes(chosen, special) or reading.undefined_acronyms(chosen):
+            return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
+        best = reading.best_of(chosen)
+        if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
+            return reading.refuse(f"no source speaks of {missed}", [missed])
+        if special is None and find_stating(question, chosen, best) is None:
+            return reading.refuse(f"no source states {describe_asked(question)} for it")
+        thresholds = self._thresholds or UNCALIBRATED
+        relevance = reading.relevance_beside(best, thresholds) if special is None else reading.relevance
+        if relevance < thresholds.refuse_below and not weight.stands_by_both:
+            return reading.refuse(f"best passage scores {relevance:.1f}, below {thresholds.refuse_below}")
+        return None
+
+    async def _measure_agreement(self, reading: Reading, best: QuotableUnit, evidence: float) -> float:
         """Return the evidence that ranker and embedder give together for the best unit, where it is above ``evidence``.
 
         Else -inf. So it is for a row, among long sentences where it was not measured, where another unit is nearer,
@@ -607,7 +556,7 @@ class ExtractiveWriter:
                 return -math.inf  # the units that follow can only take away from it
         return agreed
 
-    async def _add_next(self, reading: _Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
+    async def _add_next(self, reading: Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
         """Return the chosen units with the sentence that goes on from the best one, where only both together answer.
 
         "In 1854 there was a rebellion at Ballarat. It was crushed by British troops.": alone the second speaks of
@@ -632,7 +581,7 @@ class ExtractiveWriter:
             return chosen  # the next sentence makes it more certain, and is no part of what it says
         return in_document_order(reading.units, [*chosen, following])
 
-    async def _shorten(self, reading: _Reading, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
+    async def _shorten(self, reading: Reading, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
         """Return the part of a single long sentence that answers, where one answers as well as the whole."""
         if len(chosen) != 1:
             return chosen
@@ -645,7 +594,7 @@ class ExtractiveWriter:
         return [choose_part(reading.question, chosen[0], whole, parts, scores)]
 
     async def _give_table(
-        self, reading: _Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str
+        self, reading: Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str
     ) -> QuotedAnswer:
         """Return the rows of a table that answer, with what another table or a sentence says otherwise."""
         contrary = reading.compare_tables(answer)
@@ -655,7 +604,7 @@ class ExtractiveWriter:
         disagreement = reading.compare_row(answer, candidates) if answer is not None else None
         return reading.give(reading.render(disagreement) if disagreement is not None else pieces, remark)
 
-    async def _find_foreign_words(self, reading: _Reading, best: QuotableUnit, most: float) -> list[str]:
+    async def _find_foreign_words(self, reading: Reading, best: QuotableUnit, most: float) -> list[str]:
         """Return the words of the question that no passage has and that speak against the best unit.
 
         Without such a word the ranker finds the unit clearly better: "What do the dues of 2024 charge for a houseboat?"
@@ -678,7 +627,7 @@ class ExtractiveWriter:
         return [word for word, [score] in zip(words, without, strict=False) if score - whole > FOREIGN_GAIN]
 
     async def _find_disagreement(
-        self, reading: _Reading, best: QuotableUnit, *, among_candidates: bool
+        self, reading: Reading, best: QuotableUnit, *, among_candidates: bool
     ) -> Disagreement | None:
         """Return what contradicts the best unit: in the passages, else in the candidates of the search.
 
@@ -708,21 +657,26 @@ class ExtractiveWriter:
                 return Disagreement((best, unit), conflict)
         return None
 
-    def _list_candidates(self, reading: _Reading) -> list[ScoredChunk]:
+    def _list_candidates(self, reading: Reading) -> list[ScoredChunk]:
         """Return the passages that may hold another answer: those that were not read, then the other candidates."""
         unread = {unit.passage for unit in reading.unread} - {unit.passage for unit in reading.units}
         others = (*(reading.considered[number - 1] for number in sorted(unread)), *reading.candidates)
         return [passage for passage in others if is_covered(self._languages, passage.chunk.facts.language)]
 
-    def _remark(self, evidence: float, threshold: KindThreshold) -> str:
+    def _remark(self, weight: _Weight, threshold: KindThreshold) -> str:
         """Return what has to be said of the certainty of an answer."""
+        remarks: list[str] = []
         if self._thresholds is None and self._contract is None:
-            return f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses"
-        confident_from = self._thresholds.confident_from if self._thresholds is not None else -math.inf
-        confidence = "" if evidence >= confident_from else "low confidence"
-        return "; ".join(part for part in (confidence, threshold.remark) if part)
+            remarks.append(f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses")
+        else:
+            confident_from = self._thresholds.confident_from if self._thresholds is not None else -math.inf
+            remarks += ["low confidence"] if weight.certain < confident_from else []
+            remarks += [threshold.remark] if threshold.remark else []
+        if weight.foreign:
+            remarks.append(f"no source has {', '.join(f'“{word}”' for word in weight.foreign)}")
+        return "; ".join(remarks)
 
-    async def _quote_by_spans(self, reading: _Reading, language: str) -> QuotedAnswer:
+    async def _quote_by_spans(self, reading: Reading, language: str) -> QuotedAnswer:
         """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
         quotes = await asyncio.to_thread(quote_by_spans, reading.asked, reading.considered)
@@ -733,7 +687,7 @@ class ExtractiveWriter:
         pieces = quote_units(quotes.units, reading.sources)
         return QuotedAnswer(pieces=tuple(pieces), remark=note, kind=reading.question.kind, frame=collect_frame(pieces))
 
-    async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
+    async def _answer_keywords(self, reading: Reading) -> QuotedAnswer:
         """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
         special = await asyncio.to_thread(look_up_keywords, reading.question, reading.sources)
         if special is not None:
@@ -757,7 +711,7 @@ class ExtractiveWriter:
             render_best_passages(reading.question, units, scores, reading.quote), "best passages for keywords"
         )
 
-    async def _passage_scores(self, reading: _Reading) -> list[float]:
+    async def _passage_scores(self, reading: Reading) -> list[float]:
         """Return the scores that retrieval already paid for, if the same reranker gave them to all.
 
         A passage in a language that the ranker was not measured on scores below all others.
@@ -782,325 +736,6 @@ class ExtractiveWriter:
         for passage in found.candidates:
             parts += [passage.chunk.id, passage.chunk.indexed_text]
         return digest(CACHE_KIND, self.fingerprint, question, *parts)
-
-
-@dataclass(frozen=True)
-class FoundSources:
-    """The passages of an answer, their documents, the other candidates, and other editions of the documents."""
-
-    passages: tuple[ScoredChunk, ...] = ()
-    documents: tuple[Document, ...] = ()
-    candidates: tuple[ScoredChunk, ...] = ()
-    relatives: tuple[Document, ...] = ()
-
-
-@dataclass
-class _Reading:
-    """A question while it is answered: what is asked, the sources, and the scores so far."""
-
-    question: Question
-    ranked: str
-    """The words to rank by: the question, its typing errors corrected."""
-    sources: CitedSources
-    units: list[QuotableUnit]
-    pairs: PairScores
-    passage_scores: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    stating: frozenset[int] = frozenset()
-    """Places of the units that have all words of the question and state what it asks."""
-    together: float = -math.inf
-    """Score of the best unit with the sentence that goes on from it, where only both together answer."""
-    asked: str = ""
-    """The question as it was typed."""
-    unread: list[QuotableUnit] = field(default_factory=list)
-    """Units of passages that are far from the best one, which the ranker is not given."""
-    weighed: float | None = None
-    """The evidence, where it decides."""
-    candidates: tuple[ScoredChunk, ...] = ()
-    """Passages that were found beside those that are read."""
-    is_part: bool = False
-    """True for a part of a question: the scores of its passages belong to the whole."""
-    names_subject: bool = False
-    """True where a pronoun of the question is ranked as the thing that its only document is about."""
-
-    @classmethod
-    def begin(
-        cls, question: str, found: FoundSources, pairs: PairScores, sources: CitedSources | None = None
-    ) -> _Reading:
-        """Return the state before anything is scored. Parts of one question share their ``sources``."""
-        considered = found.passages[:MOST_PASSAGES]
-        texts = [passage.chunk.indexed_text for passage in considered]
-        corrected = correct_spelling(question, texts)
-        if corrected != question:  # only then the words of the language are worth loading
-            corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
-        corrected = read_roles(corrected, [passage.chunk.text for passage in considered])
-        corrected = read_synonyms(read_measure(corrected, texts), texts)
-        units = quotable_units(considered, with_figures=asks_picture(question))
-        units = [unit for unit in units if not is_echo(question, unit.quote)]
-        sources = sources or CitedSources(found.passages, found.documents, found.relatives)
-        reading = cls(read_question(corrected), corrected, sources, units, pairs, asked=question)
-        reading.candidates = (*found.passages[MOST_PASSAGES:], *found.candidates)
-        return reading
-
-    def name_subject(self) -> str:
-        """Return the words to rank by with the title of the document for a pronoun, where only one was found.
-
-        A title that is the name of its file names no thing. In a conversation, or behind another part of the question,
-        the pronoun stands for what was spoken of.
-        """
-        chunks = {p.chunk.document_id: p.chunk for p in (*self.sources.passages, *self.candidates)}
-        if len(chunks) != 1 or self.is_part or self.asked.endswith(")"):
-            return self.ranked
-        [chunk] = chunks.values()
-        is_file_name = chunk.title.casefold() == PurePosixPath(unquote(urlsplit(chunk.uri).path)).name.casefold()
-        return self.ranked if is_file_name else resolve_pronoun(self.ranked, chunk.title)
-
-    @property
-    def is_corrected(self) -> bool:
-        return self.question.text != " ".join(self.asked.split())
-
-    @property
-    def is_change(self) -> bool:
-        return asks_change(self.asked)
-
-    @property
-    def relevance(self) -> float:
-        """The best score of a passage, or of a unit that says all that is asked or is of a long passage.
-
-        The ranker scores notes of many small things low for each of them, and reads a window of a long one alone.
-        """
-        best = max(self.passage_scores)
-        certain = self.stating if asks_certain_kind(self.question) else frozenset()
-        for at, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
-            if unit.passage <= len(self.considered) and score > best:
-                text = self.considered[unit.passage - 1].chunk.indexed_text
-                best = score if at in certain or count_tokens(text) > WINDOW_TOKENS else best
-        return best
-
-    @property
-    def considered(self) -> tuple[ScoredChunk, ...]:
-        return self.sources.passages[:MOST_PASSAGES]
-
-    def answer_whole(self) -> QuotedAnswer | None:
-        """Return an answer that needs no ranker: facts of documents, and summaries."""
-        answer = state_facts(self.question, self.sources) or quote_changes(self.question, self.sources)
-        if answer is None and self.question.kind == "summary":
-            answer = summarise(self.question, self.sources)
-        return self.give(answer.pieces, "") if answer is not None else None
-
-    def answer_specially(self, chosen: Sequence[QuotableUnit]) -> RecipeAnswer | None:
-        """Return what a list or a table answers, where it accounts for as much of the question as ``chosen``."""
-        covered = self.coverage("\n".join(unit.scored_text for unit in chosen))
-        answers: list[RecipeAnswer] = []
-        recipes = (
-            list_items(self.question, self.sources),
-            quote_section(self.question, self.sources),
-            look_up_table(self.question, self.sources),
-        )
-        answers += [answer for answer in recipes if answer is not None]
-        answers = [answer for answer in answers if answer.coverage >= covered - (0.1 if answer.is_whole else 0.0)]
-        return max(answers, key=lambda answer: answer.coverage, default=None)
-
-    def coverage(self, text: str) -> float:
-        """Return the share of the question's words that a text holds."""
-        return _share(self.question.words, text)
-
-    def weighty_coverage(self, text: str) -> float:
-        """Return the same of the words that say what is asked: "happen" and "use" count where there are no others."""
-        return _share(self.question.words - LIGHT_WORDS or self.question.words, text)
-
-    def evidence(
-        self, chosen: Sequence[QuotableUnit], thresholds: ScoreThresholds, special: RecipeAnswer | None
-    ) -> float:
-        """Return the evidence for an answer, see ``ScoreThresholds.answer_from``."""
-        spoken_for = (name for name in self.question.names for unit in chosen if self._speaks_for(name, unit))
-        text = "\n".join((*(unit.scored_text for unit in chosen), *spoken_for))
-        covered = special.coverage if special is not None else self.weighty_coverage(text)
-        missing = self.count_missing(chosen) if special is None else 0.0
-        score = max(*self.scores, self.together) - thresholds.missing * missing + thresholds.coverage * covered
-        if special is not None:
-            return score + self.relevance
-        best = self.best_of(chosen)
-        if self.names_subject:
-            level = statistics.median(self.scores)
-            return score + self.score_of(best) - NAMED_LEVEL * level
-        return score + self.relevance + self.measure_standing(best, thresholds)
-
-    def relevance_beside(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
-        """Return the relevance; that of the best unit where it is higher and stands in a terse note.
-
-        Where a pronoun is ranked as the title, which every unit stands under, the best unit alone tells.
-        """
-        if not self.is_in_note(best, thresholds) and not self.names_subject:
-            return self.relevance
-        return max(self.relevance, self.score_of(best))
-
-    def measure_standing(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
-        """Return the evidence that the best unit adds as a sentence of a terse note, which it counts for.
-
-        A note of many small things is scored low for each of them: what tells is how far a sentence with half of the
-        question's words scores above its note. Where nothing answers, it scores as its note; under a title that the
-        question names all its sentences score alike.
-        """
-        if self.names_subject or not self.is_in_note(best, thresholds):
-            return 0.0
-        gained = self.relevance_beside(best, thresholds) - self.relevance
-        if 2 * self.weighty_coverage(best.scored_text) < 1.0:
-            return gained
-        beside = [score for score, each in zip(self.scores, self.units, strict=True) if each.passage == best.passage]
-        level = max(self.passage_scores[best.passage - 1], statistics.median(beside))
-        above = max(0.0, self.score_of(best) - level)
-        return gained + min(MOST_STANDING_OUT, thresholds.stands_out * above)
-
-    def measure_doubt(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
-        """Return the evidence that does not make an answer certain: by standing out, without a word of the question."""
-        is_whole = self.weighty_coverage(best.scored_text) >= 1.0
-        return 0.0 if is_whole else self.measure_standing(best, thresholds)
-
-    def score_of(self, unit: QuotableUnit) -> float:
-        at = next((i for i, each in enumerate(self.units) if each.document_place == unit.document_place), None)
-        return self.scores[at] if at is not None else -math.inf
-
-    def is_in_note(self, unit: QuotableUnit, thresholds: ScoreThresholds) -> bool:
-        """Return whether a unit is a sentence of a passage whose sentences are short: a note of many small things."""
-        if not thresholds.stands_out or unit.passage > len(self.considered) or unit.is_row:
-            return False
-        return _are_short([each for each in self.units if each.passage == unit.passage], TERSE_WORDS)
-
-    def is_of_short_sentences(self, unit: QuotableUnit) -> bool:
-        """Return whether the sentences of the document of a unit, as far as they were found, are short."""
-        return _are_short(self._units_beside(unit), AGREEING_WORDS)
-
-    def lacks_owned(self, unit: QuotableUnit) -> bool:
-        """Return whether the document of a unit never speaks of what somebody has in the question."""
-        owned = content_words(find_owned(self.ranked))
-        return bool(owned) and not any(owned & content_words(each.scored_text) for each in self._units_beside(unit))
-
-    def _units_beside(self, unit: QuotableUnit) -> list[QuotableUnit]:
-        document = unit.document_place[0]
-        return [each for each in (*self.units, *self.unread) if each.document_place[0] == document]
-
-    def count_missing(self, chosen: Sequence[QuotableUnit]) -> float:
-        """Return how many names of the question the quotes are not about; half of one that their passages have."""
-        missing = missing_names(self.question.text, chosen)
-        passages = (*self.sources.passages, *self.sources.added)
-        around = "\n".join(passages[unit.passage - 1].chunk.indexed_text for unit in chosen)
-        near = [name for name in missing if holds_name(name, around)]
-        own = [name for name in missing if any(self._speaks_for(name, unit) for unit in chosen)]
-        return len([name for name in missing if name not in own]) - len([name for name in near if name not in own]) / 2
-
-    def _speaks_for(self, name: str, unit: QuotableUnit) -> bool:
-        """Return whether a unit says "we" in a document under the name of a firm: a page of its site, a file of it."""
-        chunk = (*self.sources.passages, *self.sources.added)[unit.passage - 1].chunk
-        return says_we(unit) and holds_name(name, f"{chunk.uri} {chunk.title}")
-
-    def missing_codes(self, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None) -> list[str]:
-        """Return the codes of the question that nothing in the answer names."""
-        if special is not None:
-            return []
-        text = "\n".join(unit.scored_text for unit in chosen)
-        return [code for code in self.question.codes if not holds_code(code, text)]
-
-    def undefined_acronyms(self, chosen: Sequence[QuotableUnit]) -> list[str]:
-        """Return the acronyms whose meaning is asked for and that no quote has or spells out: SLO is no SLA."""
-        if self.question.kind != "definition":
-            return []
-        words = split_words("\n".join(unit.scored_text for unit in chosen))
-        initials = "".join(word[0] for word in words)
-        asked = [name for name in self.question.names if len(name) > 1 and name.isupper()]
-        return [name for name in asked if name.casefold() not in words and name.casefold() not in initials]
-
-    def quote(self, unit: QuotableUnit) -> list[str]:
-        """Return the pieces of a unit with its markers; a row of a table comes under its header and caption."""
-        return quote_units([unit, *unit.follows], self.sources)
-
-    def render(self, disagreement: Disagreement) -> list[str]:
-        """Return the pieces of what sources say that contradict each other."""
-        sources = self.sources
-        passages = (*sources.passages, *sources.added)
-        return render_disagreement(disagreement, sources.documents, passages, self.quote, is_change=self.is_change)
-
-    def find_corrector(self, best: QuotableUnit, candidates: Sequence[ScoredChunk]) -> Disagreement | None:
-        """Return the best unit with a sentence of a candidate that corrects it; None where none does."""
-        for unit, passage in list_correctors(self.question, candidates):
-            corrected = find_corrected(self.question, best, unit, passage.chunk)
-            if corrected is not None:
-                return self.cite_correction(corrected, passage)
-        return None
-
-    def cite_correction(self, corrected: Correction, passage: ScoredChunk) -> Disagreement:
-        """Return a correction whose other unit is of ``passage``, which gets a number."""
-        number = self.sources.add(passage)
-        follows = tuple(replace(line, passage=number) for line in corrected.unit.follows)
-        unit = replace(corrected.unit, passage=number, follows=follows, copies=())
-        return Disagreement((corrected.best, unit), corrected.conflict)
-
-    def compare_row(self, answer: TableAnswer, candidates: Sequence[ScoredChunk] = ()) -> Disagreement | None:
-        """Return the only row that answers with a sentence of another document that says otherwise; else None.
-
-        A sentence of a candidate counts where it corrects the row.
-        """
-        if len(answer.rows) != 1 or (answer.is_computed and not answer.counts_only):
-            return None
-        [row] = answer.rows
-        cell = find_asked_cell(self.question, answer.table, row)
-        document = answer.table.document.id
-        units = (*self.units, *self.unread)
-        at_row = (u for u in units if u.document_place[0] == document and row.start <= u.document_place[1] < row.end)
-        row_unit = next(at_row, None)
-        if row_unit is None:
-            return None
-        for unit in units:
-            if unit.passage > len(self.considered):
-                continue
-            around = self.considered[unit.passage - 1].chunk
-            corrected = find_corrected(self.question, row_unit, unit, around)
-            if corrected is not None:
-                return Disagreement((corrected.best, corrected.unit), corrected.conflict)
-            if cell is None:
-                continue
-            conflict = find_row_contradiction(self.question, row_unit, cell, unit, around)
-            if conflict is not None:
-                return Disagreement((row_unit, unit), conflict)
-        return self.find_corrector(row_unit, candidates)
-
-    def compare_tables(self, answer: TableAnswer | None) -> list[str]:
-        """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""
-        contrary = find_contrary_tables(self.question, answer, self.sources) if answer is not None else []
-        if answer is None or not contrary:
-            return []
-        return render_tables([answer, *contrary], self.sources, is_change=self.is_change)
-
-    def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
-        """Return the chosen unit with the best score; the first one where none of them was scored, as of a witness."""
-        places = {unit.document_place for unit in chosen}
-        ranked = sorted(range(len(self.units)), key=lambda i: (-self.scores[i], i))
-        return next((self.units[i] for i in ranked if self.units[i].document_place in places), chosen[0])
-
-    def give(self, pieces: Sequence[str], remark: str) -> QuotedAnswer:
-        """Return an answer, with the remark that typing errors were corrected."""
-        remarks = [remark] if remark else []
-        if self.is_corrected:
-            remarks.append(f"read as “{self.question.text}”")
-        return QuotedAnswer(
-            pieces=tuple(pieces),
-            remark="; ".join(remarks),
-            added=tuple(self.sources.added),
-            kind=self.question.kind,
-            evidence=self.weighed,
-            frame=collect_frame(pieces),
-        )
-
-    def refuse(self, remark: str, missing: Sequence[str] = ()) -> QuotedAnswer:
-        """Return the refusal: what was searched, what was nearest, and what is missing."""
-        best = sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
-        nearest = [self.units[i] for i in best] or self.units
-        rest = describe_unknown(self.question, self.considered, nearest, missing)
-        return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark, kind=self.question.kind, evidence=self.weighed)
-
-
-def _share(wanted: Set[str], text: str) -> float:
-    return len(wanted & content_words(text)) / len(wanted) if wanted else 1.0
 
 
 def _adds_quote(part: str, answer: QuotedAnswer, given: Sequence[QuotedAnswer]) -> bool:
@@ -1131,18 +766,12 @@ def choose_likeliest(question: Question, units: Sequence[QuotableUnit]) -> list[
 
     How far a sentence stands out of a note is told by the scores of the others.
     """
-    if len(units) <= MOST_SCORED or _are_short(units, AGREEING_WORDS):
+    if len(units) <= MOST_SCORED or are_short(units, AGREEING_WORDS):
         return list(units)
     asked = question.words - LIGHT_WORDS
     shared = [len(asked & content_words(unit.scored_text)) for unit in units]
     likeliest = sorted(range(len(units)), key=lambda at: (-shared[at], at))[:MOST_SCORED]
     return [units[at] for at in sorted(likeliest)]
-
-
-def _are_short(units: Sequence[QuotableUnit], most_words: int) -> bool:
-    """Return whether there are enough units to judge by, and half of them have at most so many words."""
-    lengths = [count_words(unit.quote) for unit in units]
-    return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= most_words
 
 
 def _leave_out(word: str, question: str) -> str:
