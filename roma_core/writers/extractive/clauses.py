@@ -28,6 +28,13 @@ MOST_LOSS = 2.0
 """How far below its sentence a part may score."""
 BEGINS = 0.5
 """Logits that a part gains that begins its sentence."""
+
+
+def _one_of(words: str) -> str:
+    """Return the pattern of any of some words or small patterns."""
+    return f"(?:{'|'.join(words.split())})"
+
+
 _DOUBTS = frozenset(
     """
     misconception misconceptions myth myths legend legends tale tales story stories novel film films dream hoax fallacy
@@ -45,13 +52,19 @@ _LIMITING = CONDITIONS | REPORTING | {"according", "though", "allegedly", "suppo
 _REPORTED = ATTRIBUTIONS | _DOUBTS
 MOST_REPORTING_WORDS = 7
 """Words of a clause behind a part up to which it may say whose statement the part is: ", so the mayor promised"."""
+_MODAL = "can could may might must will would"
+_HAS = "is are was were has have had"
+_AUXILIARY = f"{_HAS} {_MODAL} shall should does did do"
 _PUTS = re.compile(
-    r"(?<!\bof )(?<!\bin )(?<!\bat )(?<!\bso )(?<!\bfrom )\bthat\b"
-    r"(?!\s+(?:is|are|was|were|has|have|had|do|does|did|can|could|may|might|must|will|would|tends?|makes?|made|forms?|includes?|included|contains?|began|became|gave|took|led|runs?"
-    r"|lies?|seeks?|\w{3,}ed)\b)"
+    r"(?<!\bof )(?<!\bin )(?<!\bat )(?<!\bso )(?<!\bfrom )\bthat\b(?!\s+"
+    + _one_of(
+        rf"""{_HAS} {_MODAL} do does did tends? makes? made forms? includes? included contains? began became gave took
+        led runs? lies? seeks? \w{{3,}}ed"""
+    )
+    + r"\b)"
 )
 """Words behind which a statement is somebody's: "the idea that", but not "schools that have"."""
-_MODALS = re.compile(r"\b(?:would|might|could|may|should|can|must|shall|will|(?:was|were|is|are|had|has|have) to)\b")
+_MODALS = re.compile(rf"\b(?:{_one_of(_MODAL)}|shall|should|{_one_of(_HAS)} to)\b")
 _NOT_ONLY = re.compile(r"\bnot\s+(?:only|just|merely)\b")
 _LIMITS = re.compile(r"[\s,(–—]*(?:or|nor|had|were|should|not|but not)\b")
 """Words with which an alternative, a denial or a condition goes on: ", had the town paid for it"."""
@@ -63,9 +76,11 @@ LACKING_LOSS = 1.0
 """The same of a part that lacks words of the question which its sentence has."""
 MOST_LACKING = 2
 """Such words that a part may lack."""
-_VERBS = (
-    r"(?:also|are|became|began|can|could|did|does|eventually|gave|had|has|have|is|later|led|made|may|must|still"
-    r"|subsequently|then|took|was|went|were|will|would)"
+_VERBS = _one_of(
+    """
+    also are became began can could did does eventually gave had has have is later led made may must still subsequently
+    then took was went were will would
+    """
 )
 _BREAK = re.compile(
     r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()|(?<=\))\s+|\s+(?=(?:while|whereas|but)\s)"
@@ -78,46 +93,52 @@ _CLAUSE = re.compile(
     r"|(?:which|who|whose|where|when|while|whereas|but|as|because|since|in contrast)\b"
 )
 """The beginning of a clause: a list of things does not go on with it."""
+_OPENINGS = _one_of(
+    "Again But For Hence However If In It Of Since So The Then Therefore These They This Thus When While"
+)
 _SENTENCE_END = re.compile(
     r"(?:(?<=[.!?])|(?<=[.!?]['\"”’])|(?<=[.!?]['\"”’]{2}))(?:\[[^\]\n]{1,40}\])+\s+(?=[A-Z])"
-    r"|(?<=\b[A-Z]\.)\s+(?=(?:Again|But|For|Hence|However|If|In|It|Of|Since|So|The|Then|Therefore|These|They|This|Thus|When"
-    r"|While)\s)"
+    rf"|(?<=\b[A-Z]\.)\s+(?={_OPENINGS}\s)"
 )
 """The end of a sentence before a note ("[12]", "[citation needed]"), or with a single letter ("no harder than X.")."""
-_FINITE = (
-    r"(?:is|are|was|were|has|have|had|can|could|may|might|must|shall|should|will|would|does|did|do|runs?|includes?"
-    r"|contains?|became|began|led|gave|took|made|held|\w{3,}ed)"
-)
+_FINITE = _one_of(rf"{_AUXILIARY} runs? includes? contains? became began led gave took made held \w{{3,}}ed")
 _PREDICATE = re.compile(rf"(?:{_FINITE}|proven|known|given|built|written|born)\b")
 """The beginning of a part whose subject stands before it."""
 _ASIDES = re.compile(r"^(?:\s*\([^()]*\))+")
 _GOES_ON = re.compile(r"\s*(?:$|[,;:.–—\[]|(?:and|but|or|nor|while|whereas|which|who|whose|when|where)\b|[A-Z])")
 """What may stand behind a part and its asides; else the phrase goes on: "countries (two of them) with high fees"."""
-_SUBJECT_ENDS = re.compile(
-    rf"\s*(?:,[^,;:]+,)?\s*{_FINITE}\b|,\s+(?:is|are|was|were|has|have|had|can|could|may|might|must|will|would)\b"
-)
+_SUBJECT_ENDS = re.compile(rf"\s*(?:,[^,;:]+,)?\s*{_FINITE}\b|,\s+{_one_of(f'{_HAS} {_MODAL}')}\b")
 """A verb behind a part, or behind what is put in: "The lines of the town, Metrolink, run ..."."""
 _ADJECTIVE = re.compile(r"\b(?:an?|the|more|most|its|their|his|her)\s+[\w-]+$")
-_ADJECTIVE_NEXT = re.compile(
-    r",\s+(?!(?:and|but|or|which|who|whose|where|when|while|whereas|as|with|without|in|on|at|by|from|to|for|of|an?|the|its"
-    r"|their|his|her|this|these|such|including|making|after|before|since|because|so|then|also)\b)[a-z]"
+_NO_ADJECTIVE = _one_of(
+    """
+    and but or which who whose where when while whereas as with without in on at by from to for of an? the its their his
+    her this these such including making after before since because so then also
+    """
 )
+_ADJECTIVE_NEXT = re.compile(rf",\s+(?!{_NO_ADJECTIVE}\b)[a-z]")
 """A further adjective: "a fault-tolerant, efficient method"."""
 _CAPITALISED = re.compile(r"[A-Z][\w-]*(?:\s+[A-Z][\w-]*)*")
 _SCRAP = re.compile(r";\s+\w+(?:\s+\w+){0,2}$")
 _SHORT_MEMBER = re.compile(r",\s+\S+$")
-_STATES = re.compile(
-    r"\b(?:member|united|nation|nations|other|these|those|both|two|all|several|many|most|eu|gulf|baltic|among|across|between"
-    r"|within)\s+[Ss]tates\b"
-    r"|(?<!,\s)\b[Ss]tates\b(?!\s+(?:that|how|the|an?|it|he|she|they|there|this|in|clearly|explicitly|also)\b|\s*[:“\"])"
+_STATES_OF = _one_of(
+    """
+    member united nation nations other these those both two all several many most eu gulf baltic among across between
+    within
+    """
 )
+_STATED = _one_of("that how the an? it he she they there this in clearly explicitly also")
+_STATES = re.compile(rf"\b{_STATES_OF}\s+[Ss]tates\b|(?<!,\s)\b[Ss]tates\b(?!\s+{_STATED}\b|\s*[:“\"])")
 """States that are countries, and report nothing: nothing that is said follows."""
+_MEMBER = _one_of(
+    """
+    type kind sort condition step stage phase reason requirement feature item option rule part topic principle benefit
+    advantage disadvantage risk task example way method goal objective value role name course department language
+    algorithm plan change exception event location product parameter subject model city country thing field project
+    """
+)
 _ONE_THING = re.compile(
-    r"\b(?:what|which)(?:'s|\s+(?:is|was|one|the|single|main|exact|an?))*\s+(?:[\w-]+\s+)?(?:type|kind|sort|condition|step|stage"
-    r"|phase|reason|requirement|feature|item|option|rule|part|topic|principle|benefit|advantage|disadvantage|risk|task"
-    r"|example|way|method|goal|objective|value|role|name|course|department|language|algorithm|plan|change|exception"
-    r"|event|location|product|parameter|subject|model|city|country|thing|field|project)\b",
-    re.IGNORECASE,
+    rf"\b(?:what|which)(?:'s|\s+(?:is|was|one|the|single|main|exact|an?))*\s+(?:[\w-]+\s+)?{_MEMBER}\b", re.IGNORECASE
 )
 """A question for one thing by a word that names members of a list: "what type of", "what was the objective of"."""
 
