@@ -100,6 +100,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
     yield
 
 
+@pytest.fixture(autouse=True)
+def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part is not down because a busy machine lets it answer late."""
+    monkeypatch.setattr("roma_core.telemetry.health.PROBE_TIMEOUT_S", 60.0)
+    monkeypatch.setattr("roma_core.telemetry.health.ANSWER_S", 30.0)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty workspace; the working directory is its parent, so that no ``.env`` is read by chance."""

@@ -57,7 +57,11 @@ class LeaseTimes(NamedTuple):
     lost_s: float = 30.0
     """Its holder stops when it could not renew it for so long."""
     taken_s: float = 45.0
-    """Others take it when they have seen it unchanged for so long, by their own clock."""
+    """Others take it when they have seen it unchanged for so long, by their own clock.
+
+    The time between two looks counts up to ``renew_s``: a process that did not run meanwhile has seen nothing, and the
+    holder may have stood still with it.
+    """
     poll_s: float = 0.25
 
 
@@ -458,13 +462,17 @@ class BucketLease:
 
     async def __aenter__(self) -> None:
         deadline = time.monotonic() + self._timeout_s
-        seen: tuple[Stamp | None, float] = None, 0.0
+        seen: Stamp | None = None
+        unchanged_s = 0.0
+        looked_at = time.monotonic()
         while True:
             held = await asyncio.to_thread(self._folder.read, self._name)
-            if held is None or held.stamp != seen[0]:
-                seen = (None if held is None else held.stamp), time.monotonic()
-            is_dead = time.monotonic() - seen[1] >= self._times.taken_s
-            if held is None or not _read_holder(held.text) or is_dead:
+            since_look_s, looked_at = time.monotonic() - looked_at, time.monotonic()
+            if held is not None and held.stamp == seen:
+                unchanged_s += min(since_look_s, self._times.renew_s)
+            else:
+                seen, unchanged_s = (None if held is None else held.stamp), 0.0
+            if held is None or not _read_holder(held.text) or unchanged_s >= self._times.taken_s:
                 stamp = await asyncio.to_thread(
                     self._folder.try_exchange, self._name, self._write(), None if held is None else held.stamp
                 )

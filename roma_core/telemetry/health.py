@@ -50,15 +50,15 @@ class HealthMonitor:
         *,
         needed: Collection[str],
         version: str,
-        timeout_s: float = PROBE_TIMEOUT_S,
+        timeout_s: float | None = None,
         cold_timeout_s: float | None = None,
         ttl_s: float = TTL_S,
     ) -> None:
         self._probes = dict(probes)
         self._needed = frozenset(needed)
         self._version = version
-        self._timeout_s = timeout_s
-        self._next_timeout_s = cold_timeout_s or timeout_s
+        self._timeout_s = PROBE_TIMEOUT_S if timeout_s is None else timeout_s
+        self._next_timeout_s = cold_timeout_s or self._timeout_s
         self._ttl_s = ttl_s
         self._last: HealthReport | None = None
         self._at = 0.0

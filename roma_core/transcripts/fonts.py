@@ -95,20 +95,20 @@ def cut_font(font: FontFile, text: str, weight: Weight = "regular", *, is_plain:
     options.notdef_outline = True
     options.glyph_names = False
     options.drop_tables += ["FFTM"]
-    loaded = TTFont(font.path, fontNumber=font.number, lazy=True)
-    cutter = subset.Subsetter(options)
-    cutter.populate(text=text + " ")
-    cutter.subset(loaded)
-    if "fvar" in loaded:
-        axes = {axis.axisTag: axis.defaultValue for axis in loaded["fvar"].axes}
-        if "wght" in axes:
-            axes["wght"] = WEIGHTS[weight]
-        loaded = instancer.instantiateVariableFont(loaded, axes)
-    if "CFF2" in loaded:
-        _convert_outlines(loaded)
-    file = io.BytesIO()
-    loaded.save(file)
-    return file.getvalue()
+    with TTFont(font.path, fontNumber=font.number, lazy=True) as loaded:
+        cutter = subset.Subsetter(options)
+        cutter.populate(text=text + " ")
+        cutter.subset(loaded)
+        if "fvar" in loaded:
+            axes = {axis.axisTag: axis.defaultValue for axis in loaded["fvar"].axes}
+            if "wght" in axes:
+                axes["wght"] = WEIGHTS[weight]
+            instancer.instantiateVariableFont(loaded, axes, inplace=True)
+        if "CFF2" in loaded:
+            _convert_outlines(loaded)
+        file = io.BytesIO()
+        loaded.save(file)
+        return file.getvalue()
 
 
 def _convert_outlines(font: Any) -> None:

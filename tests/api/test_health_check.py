@@ -215,7 +215,7 @@ async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any,
             assert '"state":"done"' in (await changes.aread()).decode()
         service.model._rule = lambda asked: Script(status=401)
         assert (await service.client.post("/query", json={"text": "How long is the rope bridge?"})).json()["degraded"]
-        service.model._rule = lambda asked: Script("a b c d e f", word_wait_s=0.2)
+        service.model._rule = lambda asked: Script("a b", end="stall", end_after_words=2)
         service.model.models = Script(status=401)
         slow = {"text": "What spans 48 metres?", "stream": True, "linger_s": 0}
         async with service.client.stream("POST", "/query", json=slow) as reply:

@@ -136,6 +136,7 @@ async def test_every_query_ends_and_the_service_recovers(
         server.should_exit = True
         await task
         await roma.close()
+        model.down()
 
 
 async def _later(client: Any, n: int) -> str:

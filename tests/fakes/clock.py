@@ -7,7 +7,24 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import pytest
+
 T = TypeVar("T")
+
+
+class StoppedClock:
+    """The clock of the running loop: it stands still until a test moves it on, so that no deadline passes by chance.
+
+    Unlike ``run_at_once`` it lets the loop wait for threads and sockets; what waits for a time waits until ``move``.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        self._now_s = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: self._now_s)
+
+    def move(self, seconds: float) -> None:
+        self._now_s += seconds
 
 
 class JumpingSelector(selectors.DefaultSelector):

@@ -209,7 +209,7 @@ def test_an_answer_whose_replica_is_killed_is_followed_and_asked_again_at_the_ot
         ):
             record = response.headers["X-Answer-ID"]
             for line in response.iter_lines():
-                if "word5" in line:
+                if "word30" in line:
                     first.kill()
         assert first.process is not None
         assert first.process.returncode is not None, "the answer was whole before the replica could be killed"

@@ -32,20 +32,15 @@ def run(code: str, **env: str) -> str:
     return done.stdout.strip()
 
 
-def test_import_loads_nothing_heavy() -> None:
-    loaded = run(f"import sys, roma_core; {LOADED}").split()
-    assert "roma_core" in loaded
-    assert not HEAVY & set(loaded)
-
-
 def test_nouns_and_settings_load_nothing_heavy() -> None:
     assert not HEAVY & set(run(f"import sys, roma_core; roma_core.Query; roma_core.Settings; {LOADED}").split())
 
 
-def test_import_is_fast() -> None:
-    """CPU seconds of the import statement, best of five: the goal is 0.3 s, the import takes about a tenth of it."""
-    code = "import time; t = time.process_time(); import roma_core; print(time.process_time() - t)"
-    assert min(float(run(code)) for _ in range(5)) < 0.3
+def test_import_loads_the_standard_library_alone() -> None:
+    """What keeps the import fast on any machine."""
+    code = "import sys; before = {*sys.modules}; import roma_core; print(*{*sys.modules} - before)"
+    packages = {name.partition(".")[0] for name in run(code).split()}
+    assert packages - sys.stdlib_module_names == {"roma_core"}
 
 
 def test_import_sets_the_quiet_switches_and_respects_the_user() -> None:

@@ -136,11 +136,14 @@ async def test_the_answer_of_a_process_that_is_gone_was_interrupted(
 ) -> None:
     program = (
         "import asyncio, os, sys, time\nfrom pathlib import Path\n"
-        "from roma_core.answers import AnswerIdentity, Answers\nfrom roma_core.types import Query, TokenEvent\n"
+        "from roma_core.answers import AnswerIdentity, Answers\n"
+        "from roma_core.types import Principal, Query, TokenEvent\n"
         "async def main():\n"
         "    answers = Answers(Path(sys.argv[1]), server_url=sys.argv[2] or None)\n"
         "    recorder = answers.record(Query(text='When?'), AnswerIdentity, 'lost')\n"
-        "    await recorder.begin()\n    recorder.add(TokenEvent(text='In '))\n    await asyncio.sleep(2)\n"
+        "    await recorder.begin()\n    recorder.add(TokenEvent(text='In '))\n"
+        "    elsewhere = Answers(Path(sys.argv[1]), server_url=sys.argv[2] or None)\n"
+        "    while not (await elsewhere.get(Principal.local(), 'lost')).events:\n        await asyncio.sleep(0.02)\n"
         "    os._exit(9)\n"
         "asyncio.run(main())\n"
     )

@@ -13,11 +13,12 @@ from roma_core.agents.pipeline import Then
 from roma_core.agents.tailor import answer_id
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError, LLMError, StoreError
-from roma_core.llm.base import FALLBACK, I_DONT_KNOW
+from roma_core.llm.base import FALLBACK, I_DONT_KNOW, LLMRequest
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.store.lance import LanceStore
 from roma_core.types import CompleteEvent, Document, ErrorEvent, Principal, Query, StageEvent, TailorOutput, TokenEvent
 from roma_core.writers.extractive import ExtractiveWriter
+from tests.fakes.clock import StoppedClock
 
 BUILT = "The rope bridge of Quellfeld was built in 1902 [1]."
 AWAY = StoreError("The store is away.")
@@ -218,10 +219,15 @@ async def test_a_store_that_leaves_while_writing_costs_the_citations_only(kit: A
     assert store.calls.count("document") == 1 + roma.pipeline["verify"].recovery.retries
 
 
-async def test_the_deadline_ends_a_query(kit: Any) -> None:
-    llm = FakeLLM([Reply(BUILT, first_token_wait_s=30)])
-    events = await kit.events(kit.roma(await kit.store(), llm, query_timeout_s=3.0))
-    last = events[-1]
+async def test_the_deadline_ends_a_query(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StoppedClock(monkeypatch)
+
+    def think_for_long(request: LLMRequest) -> Reply:
+        clock.move(4.0)
+        return Reply(BUILT, first_token_wait_s=30)
+
+    llm = FakeLLM(rule=think_for_long)
+    last = (await kit.events(kit.roma(await kit.store(), llm, query_timeout_s=3.0)))[-1]
     assert isinstance(last, ErrorEvent)
     assert last.failure.code is ErrorCode.TIMEOUT
     assert "ROMA_QUERY_TIMEOUT_S" in last.failure.message
@@ -229,12 +235,13 @@ async def test_the_deadline_ends_a_query(kit: Any) -> None:
     assert llm.closed == 1
 
 
-async def test_the_readers_own_time_does_not_count(kit: Any) -> None:
+async def test_the_readers_own_time_does_not_count(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StoppedClock(monkeypatch)
     roma = kit.roma(await kit.store(), FakeLLM([BUILT]), query_timeout_s=2.5)
     events = []
     async for event in roma.stream_query(Query(text="When was the rope bridge built?")):
-        if not events:
-            await asyncio.sleep(2.6)
+        clock.move(2.6)
+        await asyncio.sleep(0)
         events.append(event)
     assert isinstance(events[-1], CompleteEvent)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from roma_core.agents.prompts import all_prompts
 from roma_core.errors import ErrorCode, LLMError
@@ -46,9 +49,19 @@ async def test_their_text_is_sent_on_request(kit: Any) -> None:
     assert event.detail["text"] == "It"
 
 
-async def test_signs_of_thinking_come_a_second_apart(kit: Any) -> None:
-    slow = Reply(ANSWER, thoughts="one two three four five six", word_wait_s=0.35)
-    events = await events_of(kit, FakeLLM([slow], name="openai:m"), show_thinking=True)
+async def test_signs_of_thinking_come_a_second_apart(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("roma_core.writers.generative.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    class Slow(FakeLLM):
+        async def stream(self, request: LLMRequest):  # type: ignore[no-untyped-def, override]
+            nonlocal now_s
+            async for delta in super().stream(request):
+                now_s += 0.35
+                yield delta
+
+    slow = Slow([Reply(ANSWER, thoughts="one two three four five six")], name="openai:m")
+    events = await events_of(kit, slow, show_thinking=True)
     signs = [event.detail for event in stages(events) if event.stage == "thinking"]
     assert [sign["text"] for sign in signs] == ["one", " two three four"]
     assert signs[1]["seconds"] >= 1

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import LLMRequest, LLMResponse, Message, complete_json
+from roma_core.llm.base import LLMDelta, LLMRequest, LLMResponse, Message, complete_json
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.providers.openai import OpenAILLM
@@ -60,25 +60,42 @@ def test_thinking_has_a_limit_of_its_own() -> None:
     assert "raise ROMA_LLM_THINKING_S or lower ROMA_LLM_EFFORT" in error.message
 
 
-async def test_a_server_that_shows_life_before_its_first_token_is_waited_for() -> None:
-    loading = b": loading\n\n"
+async def test_what_a_server_sends_before_its_first_token_is_a_sign_of_life() -> None:
+    seen = asyncio.Semaphore(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-        for _ in range(6):
-            writer.write(loading)
-            await asyncio.sleep(0.3)
+        for _ in range(3):
+            writer.write(b": loading\n\n")
+            await seen.acquire()
         writer.write(sse({"content": "Hello."}))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
-    llm = OpenAILLM("m", base_url=f"http://{host}:{port}/v1", first_token_s=1.5, stall_s=1.5)
-    service = LLMService([llm], limits=Limits(first_token_s=1.5))
-    assert (await service.complete(ASK)).text == "Hello."
-    await service.close()
+    llm = OpenAILLM("m", base_url=f"http://{host}:{port}/v1")
+    deltas = []
+    async for delta in llm.stream(ASK):
+        deltas.append(delta)
+        seen.release()
+    await llm.aclose()
     server.close()
+    assert deltas[:3] == [LLMDelta()] * 3
+    assert "".join(delta.text for delta in deltas) == "Hello."
+
+
+def test_a_model_that_shows_life_before_its_first_token_is_waited_for() -> None:
+    class Loading(FakeLLM):
+        async def stream(self, request: LLMRequest):  # type: ignore[no-untyped-def, override]
+            for _ in range(6):
+                await asyncio.sleep(1.0)
+                yield LLMDelta()
+            async for delta in super().stream(request):
+                yield delta
+
+    service = LLMService([Loading(["Hello."])], limits=Limits(first_token_s=1.5))
+    assert run_at_once(service.complete(ASK)).text == "Hello."
 
 
 @pytest.mark.parametrize("shown", [True, False])

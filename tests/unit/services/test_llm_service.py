@@ -26,6 +26,7 @@ from roma_core.llm.service import Limits, LLMService
 from roma_core.settings import CacheMode
 from roma_core.telemetry import logs
 from roma_core.types import ComponentHealth, Usage
+from tests.fakes.clock import run_at_once
 
 ASK = LLMRequest(messages=(Message(role="system", content="Be brief."), Message(role="user", content="Say hello.")))
 KEY = SecretStr("sk-secret-0123456789")
@@ -166,24 +167,24 @@ async def test_nothing_is_retried_after_the_first_token() -> None:
 async def test_a_server_that_hangs_is_left_for_the_fallback(make: Any) -> None:
     async with FakeModelServer(lambda a: Script(first_wait_s=60)).running() as server:
         hanging = make(base_url=server.url + ("/v1" if make is OpenAILLM else ""))
-        service = LLMService([hanging, cloud(name="openai:x")], limits=Limits(first_token_s=0.3))
+        service = LLMService([hanging, cloud(name="openai:x")], limits=Limits(first_token_s=1.5))
         answer = await service.complete(ASK)
         assert (answer.model, "ERR_LLM_TIMEOUT" in answer.reason, len(server.asked)) == ("x", True, 1)
         await service.close()
 
 
-async def test_no_first_token_in_time_goes_to_the_fallback() -> None:
+def test_no_first_token_in_time_goes_to_the_fallback() -> None:
     slow = cloud(Reply("late", first_token_wait_s=60))
     service = LLMService([slow, cloud(name="anthropic:x")], limits=Limits(first_token_s=0.05))
-    answer = await service.complete(ASK)
+    answer = run_at_once(service.complete(ASK))
     assert answer.provider == "anthropic"
     assert answer.reason == f"{FALLBACK}openai:gpt-4o ERR_LLM_TIMEOUT"
     assert (slow.calls, slow.closed) == (1, 1)
 
 
-async def test_an_answer_that_takes_too_long_ends_in_a_typed_failure() -> None:
+def test_an_answer_that_takes_too_long_ends_in_a_typed_failure() -> None:
     service = LLMService([cloud(Reply("a b c d", word_wait_s=0.05))], limits=Limits(total_s=0.08))
-    error = await failure(service)
+    error = run_at_once(failure(service))
     assert (error.code, error.details["partial"]) == (ErrorCode.LLM_TIMEOUT, True)
 
 
@@ -195,15 +196,14 @@ async def test_a_retry_after_beyond_the_deadline_goes_to_the_fallback_at_once(qu
 
 
 async def test_leaving_the_stream_closes_the_call_upstream() -> None:
-    async with FakeModelServer(lambda a: Script("a b c d e f", word_wait_s=0.05)).running() as server:
+    async with FakeModelServer(lambda a: Script("a b c", end="stall", end_after_words=3)).running() as server:
         service = LLMService([OpenAILLM(api_key=KEY, base_url=f"{server.url}/v1")])
         async with aclosing(service.stream(ASK)) as stream:  # type: ignore[type-var]
             async for _ in stream:
                 break
-        for _ in range(100):
-            if server.left:
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not server.left:  # noqa: ASYNC110  (the server has no event to wait for)
+                await asyncio.sleep(0.01)
         assert server.left == 1
         await service.close()
 
@@ -230,7 +230,8 @@ async def test_a_stream_without_its_finish_marker_is_one_typed_failure(
     async with FakeModelServer(lambda a: script).running() as server:
         make: Any = OpenAILLM if vendor == "openai" else AnthropicLLM
         url = server.url + ("/v1" if vendor == "openai" else "")
-        provider = make(api_key=KEY, base_url=url, first_token_s=0.05, stall_s=0.05)
+        silence_s = 1.0 if end == "stall" else 60.0
+        provider = make(api_key=KEY, base_url=url, first_token_s=silence_s, stall_s=silence_s)
         service = LLMService([provider])
         seen: list[str] = []
         with pytest.raises(LLMError) as caught:

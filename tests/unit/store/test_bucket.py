@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import threading
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ LOCK = ".writer.lock"
 QUICK = LeaseTimes(renew_s=0.05, lost_s=0.5, taken_s=0.8, poll_s=0.02)
 PATIENT = LeaseTimes(renew_s=0.25, lost_s=5.0, taken_s=6.0, poll_s=0.05)
 """For writers of other processes, which a busy machine may not let renew within half a second."""
+KEPT = LeaseTimes(renew_s=0.05, lost_s=60.0, taken_s=0.8, poll_s=0.02)
+"""For a lock of a killed holder, whose next one nobody takes it from."""
 
 
 def open_store(folder: BucketFolder, **more: Any) -> LanceStore:
@@ -155,14 +158,27 @@ async def test_no_keys_are_named_as_such(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("left", ['{"holder": "killed", "beat": 7}', "no lock at all", "[]"])
 async def test_the_lock_of_a_killed_holder_is_taken(s3: str, left: str) -> None:
-    folder = open_bucket(s3, times=QUICK)
+    folder = open_bucket(s3, times=KEPT)
     folder.replace(LOCK, left)
     with pytest.raises(StoreError):
-        await folder.lock(LOCK, QUICK.taken_s / 4).__aenter__()
-    async with folder.lock(LOCK, 10 * QUICK.taken_s):
+        await folder.lock(LOCK, KEPT.taken_s / 4).__aenter__()
+    async with folder.lock(LOCK, 60.0):
         held = folder.read(LOCK)
     assert held is not None
     assert json.loads(held.text)["holder"] not in {"", "killed"}
+
+
+async def test_a_process_that_stood_still_takes_no_lock_for_that(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its holder may have stood still with it, as when a machine sleeps."""
+    folder = open_bucket(s3)
+    folder.replace(LOCK, '{"holder": "alive", "beat": 7}')
+    hours = (3600.0 * look for look in itertools.count())
+    monkeypatch.setattr(bucket, "time", SimpleNamespace(monotonic=lambda: next(hours)))
+    with pytest.raises(StoreError):
+        await folder.lock(LOCK, 2.5 * 3600).__aenter__()
+    held = folder.read(LOCK)
+    assert held is not None
+    assert json.loads(held.text)["holder"] == "alive"
 
 
 async def test_a_holder_that_renews_keeps_its_lock(s3: str) -> None:

@@ -159,7 +159,7 @@ async def test_a_fallback_that_is_away_is_told(whole: Any) -> None:
 
 
 async def test_a_server_that_hangs_is_asked_once_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roma_core.telemetry.health.ANSWER_S", 0.05)
+    monkeypatch.setattr("roma_core.telemetry.health.ANSWER_S", 1.0)
     async with FakeModelServer(lambda asked: Script(), models=Script(first_wait_s=60)).running() as server:
         probe = make_model_server_probe(f"{server.url}/v1")
         found = [await probe() for _ in range(3)]

@@ -1,5 +1,6 @@
 """The adapters against the real SDKs on a mocked transport: what is sent, how shapes are read, what errors become."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -415,14 +416,14 @@ async def test_details_hold_short_codes_and_never_sentences() -> None:
 
 
 async def test_pings_are_a_sign_of_life_and_silence_is_not() -> None:
-    drip = Script("one two", word_wait_s=0.1, pings=9)  # a second of pings, each well before the limit
+    drip = Script("one", word_wait_s=0.35, pings=9)  # three seconds of pings, each well before the limit
     async with FakeModelServer(lambda a: drip).running() as server:
-        for llm in (
-            OpenAILLM(base_url=f"{server.url}/v1", stall_s=0.8),
-            AnthropicLLM(base_url=server.url, stall_s=0.8),
-        ):
-            assert (await complete(llm, ASK)).text == "one two"
-            await llm.aclose()
+        openai = OpenAILLM(base_url=f"{server.url}/v1", first_token_s=2.5, stall_s=2.5)
+        anthropic = AnthropicLLM(base_url=server.url, first_token_s=2.5, stall_s=2.5)
+        answers = await asyncio.gather(complete(openai, ASK), complete(anthropic, ASK))
+        assert [answer.text for answer in answers] == ["one", "one"]
+        await openai.aclose()
+        await anthropic.aclose()
 
 
 WELL_FORMED = {

@@ -98,7 +98,7 @@ async def test_what_is_no_http_is_no_answer(make: type) -> None:
 @BOTH
 async def test_a_server_that_says_nothing_is_late(make: type) -> None:
     async with serving(say_nothing) as url:
-        assert meaning(await failure(make, url, first_token_s=0.1, stall_s=0.1)) == (ErrorCode.LLM_TIMEOUT, None)
+        assert meaning(await failure(make, url, first_token_s=1.0, stall_s=1.0)) == (ErrorCode.LLM_TIMEOUT, None)
 
 
 @BOTH
