@@ -13,7 +13,7 @@ from datetime import date
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from roma_core.languages import UNKNOWN, detect_language, drop_accents, find_script, read_language
+from roma_core.languages import MONTH_WORDS, UNKNOWN, detect_language, drop_accents, find_script, read_language
 from roma_core.types import Document, DocumentFacts
 
 FactName = Literal["author", "published", "modified", "created"]
@@ -47,8 +47,8 @@ _MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _YEAR: Final = r"(?P<year>1[5-9]\d\d|20\d\d|21\d\d)"
 _MONTH: Final = r"(?P<month>0?[1-9]|1[0-2])"
 _DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
-_NAME: Final = r"(?P<name>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
-_ORDINAL: Final = r"(?:st|nd|rd|th)?"
+_NAME: Final = rf"(?P<name>{'|'.join(MONTH_WORDS)}|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_ORDINAL: Final = r"(?:st|nd|rd|th|er|º)?"
 _FORMS: Final = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -56,7 +56,7 @@ _FORMS: Final = tuple(
         rf"{_YEAR}[-/.]{_MONTH}",
         rf"(?:D:)?{_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\d.*|[T\s].*)?",
         rf"{_DAY}\.\s?{_MONTH}\.\s?{_YEAR}",
-        rf"{_DAY}{_ORDINAL}\.?\s+(?:of\s+)?{_NAME},?\s+{_YEAR}",
+        rf"{_DAY}{_ORDINAL}\.?\s+(?:of\s+|de\s+)?{_NAME},?\s+(?:de\s+|del\s+)?{_YEAR}",
         rf"{_NAME}\s+{_DAY}{_ORDINAL},?\s+{_YEAR}",
         rf"{_NAME},?\s+{_YEAR}",
         rf"(?:D:)?{_YEAR}",
@@ -163,10 +163,71 @@ def read_date(value: Any) -> str:
     return _read_mail_date(text)
 
 
+_DATED: Final = (
+    r"(?:(?:last|date)\s+)?(?:updated?|revised|revision|modified|reviewed|changed)|dated?|as of|valid from"
+    r"|effective(?: from)?"
+    r"|(?:zuletzt )?(?:aktualisiert|geändert|überarbeitet)|(?:letzte )?(?:aktualisierung|änderung)|stand|datum|fassung"
+    r"|(?:dernière )?mise? à jour|actualisée?|révisée?|version du|date"
+    r"|(?:última )?actualizaci[oó]n|actualizad[oa]|revisad[oa]|modificad[oa]|fecha"
+)
+_DATED_LINE: Final = re.compile(
+    rf"^[\W_]*(?:{_DATED})(?:\s+(?:on|am|vom|from|le|du|en|el|del?|a))?[\s:*_]+(?P<date>[\w./º -]{{4,24}}?)[\s.*_)]*$",
+    re.IGNORECASE,
+)
+"""A line that says when its text was brought up to date, and nothing else."""
+_BARE_DATE: Final = re.compile(r"^[\s*_(]*(?P<date>\d[\w./º -]{6,24}?)[\s.*_)]*$")
+_SLASHED: Final = re.compile(rf"{_DAY}/{_MONTH}/{_YEAR}")
+DATED_LINES: Final = 30
+"""Lines at the beginning and at the end of a text that may date it."""
+BARE_LINES: Final = 6
+"""Lines at the beginning of a text of which one may be its date alone."""
+
+
+def find_stated_date(text: str) -> str:
+    """Return the date by which a text says that it is up to date, as ``read_date`` writes it; "" without one.
+
+    A line has to say that and nothing else: "Updated 3 May 2026", "Stand: 3.5.2026", "Mis à jour le 3 mai 2026", or the
+    date alone near the beginning, as of minutes. Of "03/05/2026" the day counts first; where it can be the month, as
+    English is written, only the year is known.
+
+    >>> find_stated_date("# Visits\\n\\nStand: 3.5.2026\\n\\nDaily."), find_stated_date("It opened on 3 May 2026.")
+    ('2026-05-03', '')
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    near = lines if len(lines) <= 2 * DATED_LINES else [*lines[:DATED_LINES], *lines[-DATED_LINES:]]
+    found = (_DATED_LINE.match(line) for line in near)
+    stated = (_read_line_date(match, text) for match in found if match is not None)
+    if day := next((day for day in stated if day), ""):
+        return day
+    alone = (_BARE_DATE.match(line) for line in lines[:BARE_LINES])
+    dates = (_read_line_date(match, text) for match in alone if match is not None)
+    return next((day for day in dates if len(day) == len("2026-05-03")), "")
+
+
+def is_date_line(line: str) -> bool:
+    """Return whether a line says when its text was brought up to date, and nothing else.
+
+    >>> is_date_line("Mis à jour le 1er octobre 2026"), is_date_line("Open since 3 May 2026")
+    (True, False)
+    """
+    found = _DATED_LINE.match(line) or _BARE_DATE.match(line)
+    return found is not None and bool(_read_line_date(found, line))
+
+
+def _read_line_date(found: re.Match[str], text: str) -> str:
+    stated = " ".join(found["date"].split())
+    slashed = _SLASHED.fullmatch(stated)
+    if slashed is None:
+        return read_date(stated) if any(form.fullmatch(stated) for form in _FORMS) else ""
+    is_certain = int(slashed["day"]) > len(_MONTH_NAMES) or detect_language(text) != "en"
+    return _write_date(slashed.groupdict()) if is_certain else slashed["year"]
+
+
 def _write_date(fields: Mapping[str, str | None]) -> str:
     year, month, day, name = (fields.get(key) for key in ("year", "month", "day", "name"))
     if name is not None:
-        month = str(_MONTH_NAMES.index(name[:3].casefold()) + 1)
+        folded = name.casefold()
+        month = str(MONTH_WORDS.get(folded) or _MONTH_NAMES.index(folded[:3]) + 1)
     if month is None:
         return str(year)
     if day is None:

@@ -70,6 +70,29 @@ SCRIPT_LANGUAGES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Languages that are told apart, by the script that they are written in."""
 
+MONTH_WORDS: Final[dict[str, int]] = {
+    name: number
+    for number, names in enumerate(
+        (
+            "januar jänner janvier enero",
+            "februar feber février fevrier febrero",
+            "märz maerz mars marzo",
+            "april avril abril",
+            "mai mayo",
+            "juni juin junio",
+            "juli juillet julio",
+            "august août aout agosto",
+            "september septembre septiembre setiembre",
+            "oktober octobre octubre",
+            "november novembre noviembre",
+            "dezember décembre decembre diciembre",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+"""Months in German, French and Spanish, in small letters."""
+
 UNSPACED_RANGES: Final = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     r"\U00020000-\U0003ffff"

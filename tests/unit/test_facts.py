@@ -9,6 +9,7 @@ import pytest
 from roma_core.facts import (
     describe_facts,
     detect_passage_language,
+    find_stated_date,
     read_author,
     read_date,
     read_dates,
@@ -128,3 +129,24 @@ def test_a_passage_has_its_own_language_only_when_it_shows_one() -> None:
     assert detect_passage_language("Rope bridge", "de") == "de"
     assert detect_passage_language(ENGLISH * 3, "de") == "en"
     assert detect_passage_language("有給休暇は年に二十日です。", "de") == "ja"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# Kiln\n\nUpdated 3 May 2026\n\nIt is hot.", "2026-05-03"),
+        ("Kiln\n\n*Last updated: 12 January 2026*\n\nIt is hot.", "2026-01-12"),
+        ("Ofen\n\nStand: 3.5.2026\n\nEr ist heiß.", "2026-05-03"),
+        ("Ofen\n\n**Stand:** März 2026\n\nEr ist heiß.", "2026-03"),
+        ("Four\n\nMis à jour le 1er octobre 2026\n\nIl est chaud.", "2026-10-01"),
+        ("Horno\n\nActualizado el 5 de febrero de 2026\n\nQuema.", "2026-02-05"),
+        ("Horno de la panadería\n\nFecha: 05/02/2026\n\nEl horno quema mucho por la mañana.", "2026-02-05"),
+        ("Oven\n\nUpdated: 05/02/2026\n\nThe oven is hot and this is what the users should know.", "2026"),
+        ("Minutes of the bakers\n\n3 September 2026\nPresent: Ida", "2026-09-03"),
+        ("Oven\n\nIt was updated on 3 May 2026 by Ida.", ""),
+        ("Oven\n\nVersion 2.4\n\nUpdated often.", ""),
+        ("Shop\n\nStand 12\n\nBread.", ""),
+    ],
+)
+def test_a_text_says_when_it_was_brought_up_to_date(text: str, expected: str) -> None:
+    assert find_stated_date(text) == expected

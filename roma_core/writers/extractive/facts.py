@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from roma_core.facts import read_dates
+from roma_core.facts import find_stated_date, read_dates
 from roma_core.markup.questions import Question, content_words, stem_word
 from roma_core.types import Document
 
@@ -66,8 +66,12 @@ def subject_words(question: Question) -> set[str]:
 
 
 def read_newest_date(document: Document) -> str:
-    """Return the newest date that a document's file, title or name states, as ``YYYY-MM-DD`` (or its beginning); ""."""
-    return max(read_dates(document.metadata), default="") or find_date(f"{document.title} {file_name(document.uri)}")
+    """Return the date of a document as ``YYYY-MM-DD``, or its beginning; "" without one.
+
+    What its text says counts first, then the newest date of its file, then that of its title or name.
+    """
+    stated = find_stated_date(document.text) or max(read_dates(document.metadata), default="")
+    return stated or find_date(f"{document.title} {file_name(document.uri)}")
 
 
 def find_date(text: str) -> str:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from roma_core.languages import MONTH_WORDS
+
 ValueType = Literal["price", "clock time", "time", "duration", "number"]
 
 
@@ -83,9 +85,7 @@ _VALUES: Final[dict[ValueType, str]] = {
         r"|\b(?:montags|dienstags|mittwochs|donnerstags|freitags|samstags|sonntags|werktags)\b"
         r"|\b(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)s?\b"
         r"|\b(?:lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bados?|domingos?)\b"
-        r"|\b(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
-        r"|\b(?:janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre)\b"
-        r"|\b(?:enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b"
+        rf"|\b(?:{'|'.join(MONTH_WORDS)})\b"
         r"|\b(?:Tag\w*|täglich|Wochen?\w*|wöchentlich|Monat\w*|monatlich|Jahr\w*|jährlich|Quartal\w*|Frühling|Sommer\w*|Herbst"
         r"|Winter\w*|Morgen\w*|Mittag\w*|Abend\w*|Nacht|Weihnachten|Ostern|sobald|nachdem|bevor|wenn|falls|nach|vor|bei)\b"
         r"|\b(?:jours?|semaines?|mois|ans?|années?|matin|midi|soir|nuit|printemps|été|automne|hiver|après|avant|lorsqu\w*|quand|dès"

@@ -38,6 +38,7 @@ from roma_core.writers.extractive.facts import (
     subject_words,
     title_span,
 )
+from roma_core.writers.extractive.foreign_questions import read_foreign_question
 from roma_core.writers.extractive.lists import (
     MOST_ITEM_CHARS,
     MOST_ITEMS,
@@ -411,6 +412,34 @@ def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | N
         return None
     pieces = tuple(quote_rows(answer, sources))
     return RecipeAnswer(pieces, answer.coverage, is_whole=answer.is_computed, table=answer)
+
+
+def look_up_foreign(question: str, languages: Sequence[str], sources: CitedSources) -> RecipeAnswer | None:
+    """Return the rows or the list that answer a question in German, French or Spanish, see ``foreign_questions``."""
+    rows: list[TableAnswer] = []
+    for table in (table for document in sources.documents for table in read_tables(document)):
+        cells = (" ".join(row.cells) for row in (table.header, *table.rows))
+        read = read_foreign_question(question, languages, "\n".join((*cells, table.about)))
+        answer = answer_from_tables(read, [table]) if read is not None else None
+        if answer is not None and read is not None and holds_all_codes(read.codes, "\n".join(map(str, answer.rows))):
+            rows.append(answer)
+    best = max(rows, key=lambda answer: answer.coverage, default=None)
+    lists = [items for document in sources.documents for items in read_lists(document) if not items.is_of_headings]
+    itemised: list[ListAnswer] = []
+    for items in lists:
+        texts = (items.text_of(index) for index in range(len(items.items)))
+        words = "\n".join((*items.headings, items.lead_text, items.document.title, *texts))
+        read = read_foreign_question(question, languages, words)
+        answer_items = answer_from_lists(read, [items]) if read is not None and read.kind == "list" else None
+        if answer_items is not None:
+            itemised.append(answer_items)
+    listed = max(itemised, key=lambda answer: answer.coverage, default=None)
+    if listed is not None and (best is None or listed.coverage > best.coverage):
+        return RecipeAnswer(tuple(_render_list(listed, sources)), min(1.0, listed.coverage), is_whole=True)
+    if best is None:
+        return None
+    pieces = tuple(quote_rows(best, sources))
+    return RecipeAnswer(pieces, best.coverage, is_whole=best.is_computed, table=best)
 
 
 def find_contrary_tables(question: Question, answer: TableAnswer, sources: CitedSources) -> list[TableAnswer]:

@@ -16,11 +16,14 @@ from typing import Final, NamedTuple
 
 import regex
 
+from roma_core.citations.conflicts import Conflict
+from roma_core.facts import is_date_line
 from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, drop_accents, is_covered
 from roma_core.markup.function_words import drop_function_words, leave_out_small_words
 from roma_core.types import ScoredChunk
+from roma_core.writers.extractive.foreign_conflicts import announces_change, find_foreign_conflict
 from roma_core.writers.extractive.foreign_types import find_foreign_type
-from roma_core.writers.extractive.selection import choose_close_units, is_echo
+from roma_core.writers.extractive.selection import Disagreement, choose_close_units, is_echo
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 LEAST_SHARE: Final = 0.3
@@ -29,6 +32,8 @@ LEAST_SHARE_OF_LETTERS: Final = 0.25
 of their fours of letters, which reach across words, fewer come again. Chosen on other passages than those measured."""
 WHOLE_SHARE: Final = 0.999
 """Share from which on the best sentence is quoted alone: it has every word of the question."""
+SAME_SHARE: Final = 0.75
+"""Share of the best sentence's share from which on another sentence answers the same question."""
 GAP: Final = 0.2
 PASSAGE_FAVOUR: Final = 0.5
 """How far below the best a sentence may score, and what the sentences of the best passage are given."""
@@ -57,6 +62,8 @@ class SpanQuotes(NamedTuple):
 
     units: list[QuotableUnit]
     share: float
+    disagreement: Disagreement | None = None
+    """The best of them with what sources that answer the same say otherwise."""
 
 
 def find_foreign_language(languages: AbstractSet[str] | None, question: str, passages: Sequence[ScoredChunk]) -> str:
@@ -68,6 +75,9 @@ def find_foreign_language(languages: AbstractSet[str] | None, question: str, pas
 def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes:
     """Return the sentences that share most words with the question; those of better passages come sooner."""
     units = [unit for unit in quotable_units(passages) if not is_echo(question, unit.quote)]
+    titles = {passage.chunk.title for passage in passages}
+    telling = [unit for unit in units if unit.quote not in titles and not is_date_line(unit.quote)]
+    units = telling or units
     if not units:
         return SpanQuotes([], 0.0)
     languages = frozenset(passage.chunk.facts.language for passage in passages)
@@ -76,9 +86,58 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
     best = max(range(len(units)), key=lambda index: scores[index])
+    disagreement = _find_disagreement(question, units, shares, units[best], languages)
     if shares[best] >= WHOLE_SHARE:
-        return SpanQuotes([units[best], *units[best].follows], shares[best])
-    return SpanQuotes(choose_close_units(units, scores, GAP), shares[best])
+        return SpanQuotes([units[best], *units[best].follows], shares[best], disagreement)
+    return SpanQuotes(choose_close_units(units, scores, GAP), shares[best], disagreement)
+
+
+def _find_disagreement(
+    question: str,
+    units: Sequence[QuotableUnit],
+    shares: Sequence[float],
+    best: QuotableUnit,
+    languages: AbstractSet[str],
+) -> Disagreement | None:
+    """Return the best unit with those of other documents that answer with another value, one a document.
+
+    They hold nearly as much of the question as the best one, and are about the same thing: their titles or headings
+    share a word, or one says that something changes; and they share a word beside the question, or one says so.
+    """
+    against: dict[str, QuotableUnit] = {}
+    conflict: Conflict | None = None
+    least = SAME_SHARE * shares[units.index(best)]
+    asked = split_spans(question)
+    for at in sorted(range(len(units)), key=lambda at: (-shares[at], at)):
+        unit = units[at]
+        document = unit.document_place[0]
+        if (
+            document == best.document_place[0]
+            or document in against
+            or shares[at] < least
+            or unit.is_row
+            or best.is_row
+        ):
+            continue
+        found = find_foreign_conflict(question, best.quote, unit.quote)
+        if found is None or not _are_about_one_thing(asked, best, unit, languages):
+            continue
+        against[document] = unit
+        conflict = conflict or found
+    return Disagreement((best, *against.values()), conflict) if conflict is not None else None
+
+
+def _are_about_one_thing(
+    asked: AbstractSet[str], one: QuotableUnit, other: QuotableUnit, languages: AbstractSet[str]
+) -> bool:
+    topics = ["\n".join(unit.surroundings[:2]) for unit in (one, other)]
+    if any(announces_change(text) for text in (*topics, one.quote, other.quote)):
+        return True
+    words, others = (split_spans(leave_out_small_words(topic, languages)) for topic in topics)
+    is_one_topic = any(word in others or _is_derived(word, others) for word in words)
+    said, also = (split_spans(leave_out_small_words(unit.quote, languages)) for unit in (one, other))
+    shared = {word for word in said & also if not word.isdigit() and len(word) >= _WHOLE}
+    return is_one_topic and bool(shared - asked)
 
 
 def score_spans(question: str, texts: Sequence[str], languages: AbstractSet[str] = frozenset()) -> list[float]:

@@ -38,7 +38,13 @@ LEAST_SAME_COLUMNS = 0.6
 
 _EUROPEAN = re.compile(r"(?<!\d)\d{1,3}(?:\.\d{3})+,\d+(?!\d)")
 _NEGATIVE = re.compile(r"^\(\s*[^A-Za-z()]*\d[^A-Za-z()]*\)$")
-_TOTAL = re.compile(r"^\W*(?:grand\s+)?(?:totals?|sum|subtotal|overall|all|average|mean)\b", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d.,])")
+_SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?!\d)")
+_TOTAL = re.compile(
+    r"^\W*(?:grand\s+)?(?:totals?|sum|subtotal|overall|all|average|mean"
+    r"|gesamt\w*|insgesamt|summe|zwischensumme|durchschnitt|totale?|somme|sous-total|moyenne|suma|promedio)\b",
+    re.IGNORECASE,
+)
 _IDENTIFIER = re.compile(r"^\W*(?:#|no\.?|nr\.?|id|number|row|rank|pos(?:ition)?\.?)\W*$", re.IGNORECASE)
 
 
@@ -62,13 +68,15 @@ class TableAnswer:
 def read_value(cell: str) -> tuple[Decimal, str] | None:
     """Return the number or date of a cell with its unit ("date" for a date); None where the cell is no single value.
 
-    >>> read_value("€1,234.50"), read_value("B-2")
-    ((Decimal('1234.50'), 'EUR'), None)
+    >>> read_value("€1,234.50"), read_value("1 234,50 €"), read_value("B-2")
+    ((Decimal('1234.50'), 'EUR'), (Decimal('1234.50'), 'EUR'), None)
     """
     text = cell.strip().strip("*_`")
     if not text or len(text) > 40:
         return None
+    text = _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
     text = _EUROPEAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     is_negative = bool(_NEGATIVE.match(text))
     words = read_words(text.strip("()") if is_negative else text)
     values = [word for word in words if word.quantity is not None or word.date is not None]
@@ -105,22 +113,38 @@ def _column_values(table: Table, column: int) -> list[tuple[TableRow, Decimal]]:
 
 # Answers
 
-_TIMES = "length|duration|days?|hours?|minutes?|time|distance|km|period|weeks?|months?"
-_DATES = "date|year|since|age|founded|born|built|opened|start\\w*|hired|updated|released?|due|bought|joined|signed"
-_SIZES = "size|area|population|volume|capacity|seats|employees|staff|headcount|people|inhabitants"
+_TIMES = (
+    "length|duration|days?|hours?|minutes?|time|distance|km|period|weeks?|months?"
+    "|länge|dauer|tage|stunden|minuten|wochen|monate|durée|longueur|jours|heures|duración|longitud|días|horas|minutos"
+)
+_DATES = (
+    "date|year|since|age|founded|born|built|opened|start\\w*|hired|updated|released?|due|bought|joined|signed"
+    "|datum|jahr|baujahr|seit|gegründet|alter|année|depuis|âge|fondée?|fecha|año|desde|edad|fundad[ao]"
+)
+_SIZES = (
+    "size|area|population|volume|capacity|seats|employees|staff|headcount|people|inhabitants"
+    "|größe|fläche|einwohner|volumen|plätze|surface|superficie|taille|capacité|places|habitants|tamaño|capacidad|plazas|habitantes"
+)
+_PRICES = (
+    "price|cost|fee|rate|amount|charge|rent"
+    "|preis\\w*|kosten|gebühr\\w*|entgelt|betrag|miete|tarif|prix|co[uû]t|montant|loyer|precio|coste|importe|tarifa|alquiler"
+)
 _MEANINGS: tuple[tuple[str, str], ...] = (
     (
         r"cheap\w*|expensive|pric\w+|costl\w+|costs?|dear\w*|afford\w*|how much (?:is|are|for)",
-        r"price|cost|fee|rate|amount|charge|rent",
+        _PRICES,
     ),
     (r"long\w*|short\w*|brief\w*|lasts|lasted|lasting", _TIMES),
     (r"old\w*|new\w*|latest|earl\w+|late|recent\w*|last|first|young\w*|when", _DATES),
-    (r"heav\w+|light\w*|weigh\w*", r"weight|mass|kg|load"),
-    (r"tall\w*|high\w*|low\w*", r"height|altitude|elevation"),
-    (r"fast\w*|quick\w*|slow\w*", r"speed|time|duration|latency|throughput|km/h|seconds?|ms"),
+    (r"heav\w+|light\w*|weigh\w*", r"weight|mass|kg|load|gewicht|poids|peso"),
+    (r"tall\w*|high\w*|low\w*", r"height|altitude|elevation|höhe|hauteur|altura"),
+    (
+        r"fast\w*|quick\w*|slow\w*",
+        r"speed|time|duration|latency|throughput|km/h|seconds?|ms|geschwindigkeit|vitesse|velocidad",
+    ),
     (r"loud\w*|quiet\w*", r"noise|sound|dB"),
     (r"big\w*|larg\w*|small\w*|popul\w*", _SIZES),
-    (r"far\w*|near\w*|clos\w*", r"distance|km|miles"),
+    (r"far\w*|near\w*|clos\w*", r"distance|km|miles|entfernung|distancia"),
     (r"wid\w+|narrow\w*|broad\w*", r"width|breadth"),
     (r"deep\w*|shallow\w*", r"depth"),
     (r"thick\w*|thin\w*", r"thickness|diameter|gauge"),
@@ -136,12 +160,17 @@ _PRICE_WORDS = frozenset(
 _SPENT = re.compile(r"\b(?:spend|spends|spent|spending|paid)\b", re.IGNORECASE)
 """Words that ask for a sum where several rows are meant: "What was spent on hotels?"."""
 _MONEY_COLUMN = re.compile(
-    r"amount|price|cost|fee|rent|salary|budget|expen[sd]|total|[€$£]|\b(?:EUR|USD|GBP|CHF)\b", re.I
+    r"amount|price|cost|fee|rent|salary|budget|expen[sd]|total|[€$£]|\b(?:EUR|USD|GBP|CHF)\b"
+    r"|preis|kosten|gebühr|betrag|umsatz|\b(?:prix|co[uû]t|montant|loyer|precio|coste|importe|tarifa?)\b",
+    re.IGNORECASE,
 )
 _SHORT_NAMES = {name[:3]: stem_word(name) for name in (*DAY_NAMES, *MONTH_NAMES)}
 """Days and months as headers and cells shorten them."""
-_NONE = re.compile(r"(?:no(?:ne)?|nil|false|not \w+|n/?a|[-–—✗✘×]|0(?:[.,]0+)?\s?\S{0,3})?", re.IGNORECASE)
-_YES = re.compile(r"yes|y|true|x|[✓✔☑]|included|available", re.IGNORECASE)
+_NONE = re.compile(
+    r"(?:no(?:ne)?|nil|false|not \w+|n/?a|nein|keine?[rsn]?|non|aucune?|ningun[oa]|[-–—✗✘×]|0(?:[.,]0+)?\s?\S{0,3})?",
+    re.IGNORECASE,
+)
+_YES = re.compile(r"yes|y|true|x|[✓✔☑]|included|available|ja|oui|s[ií]|vorhanden|inbegriffen|inclus", re.IGNORECASE)
 _LACKS = re.compile(r"\b(?:no|without|out of|zero|lacks?|lacking)\s+(?:an?\s+|any\s+)?(?P<thing>\w+)", re.IGNORECASE)
 _DENIES = re.compile(r"\b(?:not|no|without|cannot|lacks?|\w+n['’]t)\b", re.IGNORECASE)
 _OTHER_TIME = re.compile(r"\b(?:before|after|followed|preceded|succeeded|replaced)\s+(?P<name>[A-Z]\w+)")

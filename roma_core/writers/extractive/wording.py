@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from roma_core.errors import count_noun
+from roma_core.facts import find_stated_date
 from roma_core.languages import detect_language
 from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.compound import drop_topic
@@ -156,7 +157,7 @@ def describe_source(title: str, date: str) -> str:
 
 def _read_date(passage: ScoredChunk) -> str:
     chunk = passage.chunk
-    return chunk.facts.date or find_date(f"{chunk.title} {file_name(chunk.uri)}")
+    return find_stated_date(chunk.text) or chunk.facts.date or find_date(f"{chunk.title} {file_name(chunk.uri)}")
 
 
 def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[str]:

@@ -71,6 +71,7 @@ from roma_core.writers.extractive.recipes import (
     RecipeAnswer,
     add_headings,
     find_rows,
+    look_up_foreign,
     look_up_keywords,
     quote_reference,
     quote_rows,
@@ -106,7 +107,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "45"
+VERSION = "46"
 CACHE_KIND = "quotes"
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
@@ -680,11 +681,18 @@ class ExtractiveWriter:
         """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
         quotes = await asyncio.to_thread(quote_by_spans, reading.asked, reading.considered)
+        languages = (detect_language(reading.asked), language)
+        special = await asyncio.to_thread(look_up_foreign, reading.asked, languages, reading.sources)
+        if special is not None and special.coverage >= min(SURE_COVERAGE, quotes.share):
+            return reading.give(special.pieces, note)
         least = find_least_share(reading.asked)
         if quotes.share < least:
             share = f"the best sentence shares {quotes.share:.0%} of the question, below {least:.0%}"
             return reading.refuse(f"{note}; {share}")
-        pieces = quote_units(quotes.units, reading.sources)
+        if quotes.disagreement is not None:
+            pieces = reading.render(quotes.disagreement)
+        else:
+            pieces = quote_units(quotes.units, reading.sources)
         return QuotedAnswer(pieces=tuple(pieces), remark=note, kind=reading.question.kind, frame=collect_frame(pieces))
 
     async def _answer_keywords(self, reading: Reading) -> QuotedAnswer:

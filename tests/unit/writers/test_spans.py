@@ -176,3 +176,21 @@ async def test_a_passage_of_names_behind_one_in_another_language_is_not_read() -
     quoted = await ask("How long is the leave?", HANDBOOKS["German"][1], names)
     assert quoted.pieces[0] == I_DONT_KNOW
     assert "not measured on German" in quoted.remark
+
+
+SAUNA = "Preise der Sauna\n\nStand: 4.2.2025\n\nDer Eintritt in die Sauna kostet 11 €. Handtücher sind mitzubringen."
+SAUNA_NEU = "Sauna: was sich ändert\n\nStand: 9. Januar 2026\n\nAb Februar kostet der Eintritt in die Sauna 13 €."
+MUSEUM = "Das Moormuseum\n\nDer Eintritt kostet 6 €. Hunde müssen draußen bleiben."
+
+
+async def test_sources_that_disagree_are_named_the_newest_first() -> None:
+    answer = "".join((await ask("Was kostet der Eintritt in die Sauna?", SAUNA, SAUNA_NEU, MUSEUM)).pieces)
+    assert answer.startswith("The sources disagree on the number, the newest first:")
+    assert answer.index("13 €") < answer.index("11 €")
+    assert "2026-01-09" in answer and "2025-02-04" in answer
+    assert "6 €" not in answer
+
+
+async def test_a_line_that_only_dates_a_text_answers_nothing() -> None:
+    answer = "".join((await ask("Bis wann ist die Sauna offen?", SAUNA, "Die Sauna ist offen bis 22 Uhr.")).pieces)
+    assert "22 Uhr" in answer and "Stand" not in answer
