@@ -19,8 +19,18 @@ from roma_core.citations.conclusions import list_borders
 from roma_core.citations.lexicon import DENIALS, DETERMINERS, PRONOUNS
 from roma_core.citations.numbers import UNITS, Quantity, is_within
 from roma_core.citations.phrases import BOUND_NAMES
-from roma_core.citations.statements import PARTICIPLE, Words, find_verb, in_form, in_singular, make_phrase, make_word
-from roma_core.citations.words import ClaimWord
+from roma_core.citations.verbs import (
+    PARTICIPLE,
+    Words,
+    find_verb,
+    in_form,
+    in_singular,
+)
+from roma_core.citations.words import (
+    ClaimWord,
+    make_phrase,
+    make_word,
+)
 
 Sentences = Sequence[Sequence[ClaimWord]]
 

@@ -25,8 +25,9 @@ from roma_core.citations.lexicon import (
     SOFT_DENIALS,
     WEEKDAYS,
 )
-from roma_core.citations.numbers import MONTHS, Quantity
-from roma_core.citations.statements import (
+from roma_core.citations.numbers import MONTHS
+from roma_core.citations.turns import turn_active, turn_date
+from roma_core.citations.verbs import (
     PARTICIPLE,
     PARTING,
     THIRD_PERSON,
@@ -36,11 +37,14 @@ from roma_core.citations.statements import (
     is_past_form,
     is_verb_at,
     lemma,
+)
+from roma_core.citations.words import (
+    ClaimWord,
+    make_number,
     make_phrase,
     make_word,
+    one_spelling,
 )
-from roma_core.citations.turns import turn_active, turn_date
-from roma_core.citations.words import ClaimWord, one_spelling
 
 _NOT_QUITE = frozenset({"nearly", "almost", "practically", "virtually"})
 _NOT_PLAIN = (
@@ -85,13 +89,6 @@ def draw_conclusions(words: Sequence[ClaimWord]) -> Iterator[Words]:
 def _is_plain(words: Sequence[ClaimWord]) -> bool:
     """Return whether a sentence denies, plans, doubts, reports and supposes nothing."""
     return not any(word.key in _NOT_PLAIN and word.text != "May" for word in words)
-
-
-def number_word(value: Decimal, unit: str, like: ClaimWord) -> ClaimWord:
-    """Return a number that the sentence does not have in this form, at the place of ``like``."""
-    quantity = Quantity(value, unit)
-    key = quantity.key
-    return ClaimWord(key, key, key, like.start, like.start, " ", kind="number", quantity=quantity)
 
 
 def _in_tense(past: str, base: str, like: ClaimWord) -> ClaimWord:
@@ -532,7 +529,7 @@ def _counts(words: Sequence[ClaimWord]) -> Iterator[Words]:
         elif all(word.key in MONTHS for word in firsts):
             nouns = [("", "month")]
         for noun, unit in nouns:
-            number = number_word(Decimal(count), unit, like)
+            number = make_number(Decimal(count), unit, like)
             named = [make_word(noun, like)] if noun else []
             yield [*words[:start], number, *named, *words[end:]]
             head = words[: start - 1] if words[start - 1].key == "on" else words[:start]
@@ -548,7 +545,7 @@ def conclude_list(intro: Sequence[ClaimWord], items: Sequence[Sequence[ClaimWord
     """Yield what a list under "The jury has the following members:" or "Members of the jury:" says in one sentence."""
     if not items or not intro or {word.key for word in intro} & NEGATIONS:
         return
-    like, count = intro[0], number_word(Decimal(len(items)), "", intro[0])
+    like, count = intro[0], make_number(Decimal(len(items)), "", intro[0])
     keys = [word.key for word in intro]
     following = next((i for i in range(1, len(keys) - 1) if keys[i : i + 2] == ["the", "following"]), 0)
     verb = find_verb(intro)
@@ -572,7 +569,7 @@ def conclude_list(intro: Sequence[ClaimWord], items: Sequence[Sequence[ClaimWord
         name = [word for index, word in enumerate(item) if not any("(" in w.gap for w in item[: index + 1])]
         of = [make_word("of", like), *owner]
         yield [*name, *make_phrase("is a", like), singular, *of]
-        one = number_word(Decimal(1), "", like)
+        one = make_number(Decimal(1), "", like)
         yield [*name, make_word("is", like), one, *make_phrase("of the", like), count, noun, *of]
         if 0 < len(name) < len(item):
             yield [*name, *make_phrase("is the", like), *(replace(word, gap=" ") for word in item[len(name) :]), *of]

@@ -15,11 +15,11 @@ from roma_core.citations.lexicon import (
     CONDITIONS,
     COORDINATORS,
     DENIALS,
+    DETERMINERS,
     FACTIVES,
     FILLERS,
     HARMLESS,
     HEDGES,
-    IRREGULAR_PASTS,
     LIMITING_PHRASES,
     NAMING_VERBS,
     NEGATIONS,
@@ -32,6 +32,7 @@ from roma_core.citations.lexicon import (
 )
 from roma_core.citations.numbers import CURRENCIES
 from roma_core.citations.reasons import Reason, ReasonKind
+from roma_core.citations.verbs import HYPHENS, PARTING, find_verb, is_past_form
 from roma_core.citations.words import ClaimWord
 
 LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
@@ -41,7 +42,6 @@ LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
     ("attribution", ATTRIBUTIONS),
 )
 CLAUSE_END = frozenset(",;:–—")
-PARTING = frozenset(",;:()[]–—|\n")
 PLACE_NAMES = frozenset(
     "north south east west northern southern eastern western new old upper lower saint san los las la el vice former "
     "anti non central inner outer greater great little".split()
@@ -76,6 +76,16 @@ _NO_SUPERLATIVES = frozenset(
     "northwest southwest conquest midwest west test".split()
 )
 _UNRANKED = frozenset("century war".split())
+_ASKING = frozenset("ask asks asked asking find know knows see test tests tested check checks checked sure".split())
+_SUBJECTS = frozenset("i we you they he she".split())
+_JOINT = frozenset(
+    "together jointly each other both alone share shares shared marry marries married meet meets met agree agrees "
+    "agreed differ differs differed merge merges merged combine combines combined split form forms formed collide "
+    "collided divorce divorced separate separated total totaled tie tied compete competed quarrel quarreled cooperate "
+    "cooperated collaborate collaborated alternate alternated couple pair same alike similar different equal "
+    "respectively twins sisters brothers partners rivals neighbors friends between".split()
+)
+"""Words that say what two do or are with each other."""
 
 
 def find_left_out(
@@ -87,9 +97,12 @@ def find_left_out(
     if keys in (["not", "only"], ["not", "just"], ["not", "merely"]):
         return []
     if all(key in HARMLESS or key in FILLERS for key in keys):
+        is_joint_cut = keys[:1] == ["and"] and "," in words[0].gap and not edit.at_end
+        if is_joint_cut and _parts_clauses(present, edit.source_index):
+            return [Reason("splice", source=text_of(present[edit.source_index - 1 : edit.source_index + 2]))]
         return []
     if len(keys) == 2 and keys[0] in {"which", "who", "that"} and keys[1] in {"is", "was"} and next_source is not None:
-        return [] if _is_past_form(next_source) or next_source.key in IRREGULAR_PASTS else _decisive(words)
+        return [] if is_past_form(next_source) else _decisive(words)
     before = present[: edit.source_index]
     if keys in (["but", "also"], ["but"]) and any(word.key == "only" for word in before):
         return []
@@ -102,6 +115,8 @@ def find_left_out(
         return find_cut_after(words, previous, before)
     if next_source is not None and _cuts_range(words, next_source):
         return [Reason("number", next_source.text, text_of(words))]
+    if any(";" in word.gap for word in words[1:]) or _has_own_subject(words):
+        return [Reason("left out", source=text_of(words))]
     if keys[0] in {"or", "nor"} or keys[-1] in {"or", "nor"}:
         return [Reason("quantifier", source=text_of(words))]
     if _is_title_or_initial(words, previous, next_source) or _is_short_name(words, next_source, source):
@@ -128,6 +143,25 @@ def _joins_inside_clause(words: Sequence[ClaimWord]) -> bool:
     if set(words[-1].gap) & PARTING:
         return False
     return any(set(word.gap) & PARTING and word.key in PREPOSITIONS for word in words[1:])
+
+
+def _parts_clauses(words: Sequence[ClaimWord], place: int) -> bool:
+    """Return whether a statement stands on either side of ``place``."""
+    return find_verb(words[:place]) > 0 and find_verb(words[place + 1 :]) > 0
+
+
+def _has_own_subject(words: Sequence[ClaimWord]) -> bool:
+    """Return whether what goes on behind ``words`` goes on from a clause in them, which has a subject of its own."""
+    for index in range(2, len(words) - 3) if words[-1].key in COORDINATORS else ():
+        if words[index].key not in COORDINATORS:
+            continue
+        clause = words[index + 1 : -1]
+        if clause[0].key in _SUBJECTS or find_verb(clause):
+            return True
+        is_subject = clause[0].key in DETERMINERS or clause[0].is_name
+        if is_subject and any(word.key.endswith("s") and word.kind == "word" for word in clause[2:-1]):
+            return True  # "the tug pulls barges"
+    return False
 
 
 def _shifts(
@@ -223,6 +257,22 @@ def _is_season(words: Sequence[ClaimWord]) -> bool:
     return len(words) <= 4 and is_day and (words[0].key in PREPOSITIONS or words[0].key == "every")
 
 
+def _find_scope(words: Sequence[ClaimWord]) -> Sequence[ClaimWord]:
+    """Return the words at the beginning of a sentence that say when or for which cases it holds; none otherwise."""
+    for size in range(min(4, len(words)), 1, -1):
+        if _is_season(words[:size]) or _is_class(words[:size]):
+            return words[:size]
+    return ()
+
+
+def _is_class(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words say of which cases something holds, or during what: "In severe cases", "During storms"."""
+    if not all(word.kind == "word" and word.text.islower() for word in words[1:]) or not _is_plural(words[-1]):
+        return False
+    is_plain = all(word.is_content for word in words[1:])
+    return is_plain and words[0].key in _GROUPING | {"during", "after", "before"}
+
+
 def _begins(keys: Sequence[str], phrase: Sequence[str]) -> bool:
     return list(keys[: len(phrase)]) == list(phrase)
 
@@ -235,11 +285,7 @@ def _is_generic(words: Sequence[ClaimWord]) -> bool:
 
 def _is_past(words: Sequence[ClaimWord]) -> bool:
     keys = {word.key for word in words}
-    return bool(keys & _PAST or keys & IRREGULAR_PASTS) or any(_is_past_form(word) for word in words)
-
-
-def _is_past_form(word: ClaimWord) -> bool:
-    return word.kind == "word" and len(word.key) > 4 and word.key.endswith("ed")
+    return bool(keys & _PAST) or any(is_past_form(word) for word in words)
 
 
 def has_finite_verb(words: Sequence[ClaimWord]) -> bool:
@@ -316,8 +362,9 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
     if opening and opening[0] == "according" and (is_parted or is_of_all):
         return [Reason("attribution", source=text_of(words))]
     is_opening = is_parted or is_of_all or len(chunks) == 1
-    if is_opening and _is_season(first) and _is_generic(kept):
-        return [Reason("condition", source=text_of(first))]
+    opening_scope = _find_scope(first) if is_opening and _is_generic(kept) else ()
+    if opening_scope:
+        return [Reason("condition", source=text_of(opening_scope))]
     if len(words) > 1 and words[-1].key in {"to", "and"} and following.is_number and words[-2].is_number:
         return [Reason("number", following.text, text_of(words))]
     return []
@@ -326,7 +373,7 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
 def _ends_as_condition(keys: Sequence[str], kept: Sequence[ClaimWord]) -> bool:
     if any(len(phrase) > 1 and tuple(keys[-len(phrase) :]) == phrase for phrase in LIMITING_PHRASES):
         return True
-    return keys[-1:] in (["when"], ["whenever"], ["once"]) and _is_generic(kept)
+    return keys[-1:] in (["when"], ["whenever"], ["once"], ["before"], ["after"]) and _is_generic(kept)
 
 
 def _last_clause(words: Sequence[ClaimWord]) -> list[ClaimWord]:
@@ -351,7 +398,7 @@ def _chunks(words: Sequence[ClaimWord]) -> list[list[ClaimWord]]:
 def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[Reason]:
     """Return why a claim may not begin right behind ``words``, where no comma parts them from it."""
     last, keys = words[-1].key, [word.key for word in words]
-    if kept and _is_hyphen(kept[0].gap):
+    if kept and kept[0].gap in HYPHENS:
         return [Reason("left out", source=words[-1].text)]
     if kept and _parts_group(words[-1], kept[0]):
         return [Reason("left out", source=words[-1].text)]
@@ -359,6 +406,12 @@ def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[
         return [Reason("quantifier", source=text_of(words))]
     if last in {"or", "nor"} or (last == "and" and "between" in keys):
         return [Reason("quantifier", source=text_of(words))]
+    if last == "and" and not find_verb(words) and not any(set(w.gap) & PARTING for w in words) and is_joint(kept):
+        return [Reason("left out", source=text_of(words))]
+    if last in {"whether", "how", "why"} or (last == "if" and set(keys) & _ASKING):
+        return [Reason("attribution", source=text_of(words))]
+    if keys[-2:] == ["so", "that"] and _is_generic(kept):
+        return [Reason("hedge", source=text_of(words))]
     if last == "but" and set(keys[-3:]) & {"all", "none", "every", "nothing", "anything"}:
         return [Reason("quantifier", source=text_of(words))]
     if last == "that" and not set(keys) & FACTIVES:
@@ -409,7 +462,7 @@ def _split_at(words: Sequence[ClaimWord], signs: Iterable[str]) -> Iterator[list
 def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Sequence[ClaimWord]) -> list[Reason]:
     """Return why a claim may not end right before ``words``, where no comma parts them from it."""
     first = words[0].key
-    if _is_hyphen(words[0].gap):
+    if words[0].gap in HYPHENS:
         return [Reason("left out", source=words[0].text)]
     if first == "per":
         return [Reason("unit", source=text_of(words[:2]))]
@@ -425,6 +478,11 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
     if first == "without" and _is_generic(kept):
         return [Reason("condition", source=text_of(words))]
     if (first in _TERMS or (first == "for" and kept and kept[-1].key in _OFFERED)) and _is_ruled(kept):
+        return [Reason("condition", source=text_of(words))]
+    is_of_value = _is_valued(kept) or _is_priced(kept)
+    if is_of_value and first in _TERMS | {"for"} and len(words) > 1 and not words[1].is_number:
+        return [Reason("condition", source=text_of(words))]
+    if _is_season(words) and _is_generic(kept):
         return [Reason("condition", source=text_of(words))]
     is_denied = first in _TERMS | _RESTRICTING and _denies_beyond(first, kept)
     if is_denied or (first == "for" and _is_priced(kept)):
@@ -452,6 +510,25 @@ def _is_priced(kept: Sequence[ClaimWord]) -> bool:
     return amount is not None and amount.unit in CURRENCIES and _is_generic(kept)
 
 
+def _is_valued(kept: Sequence[ClaimWord]) -> bool:
+    """Return whether a statement ends with a value that something has, so that what follows says when or for whom."""
+    return len(kept) > 2 and kept[-1].is_number and kept[-2].key in {"is", "now"} and _is_generic(kept)
+
+
+def is_joint(predicate: Sequence[ClaimWord]) -> bool:
+    """Return whether a predicate of two may hold for both together only: "share the prize", "are brothers"."""
+    keys = [word.key for word in predicate]
+    if set(keys) & _JOINT:
+        return True
+    for index, word in enumerate(predicate):
+        if word.text in {"are", "were"}:
+            behind = predicate[index + 1 : index + 4]
+            return any(_is_plural(other) for other in behind)
+        if word.is_number and word.date is None and not (index and predicate[index - 1].key in PREPOSITIONS):
+            return True
+    return False
+
+
 def _denies_beyond(first: str, kept: Sequence[ClaimWord]) -> bool:
     """Return whether a statement denies more without what follows it: "it does not open", of "on Sundays"."""
     is_denied = any(word.key in NEGATIONS for word in kept) and not _is_not_only(kept)
@@ -467,10 +544,6 @@ def _parts_group(last: ClaimWord, first: ClaimWord) -> bool:
     is_noun = first.is_content and first.kind == "word" and not first.is_name and not first.gap.strip()
     is_limit = last.is_number or (last.kind == "word" and last.is_content and not last.is_name)
     return is_noun and is_limit and not last.key.endswith("ly") and first.key.endswith("s")
-
-
-def _is_hyphen(gap: str) -> bool:
-    return bool(gap) and not set(gap) - set("-‐‑")
 
 
 def _is_ranking(word: ClaimWord) -> bool:

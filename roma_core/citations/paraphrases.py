@@ -20,6 +20,9 @@ from roma_core.citations.lexicon import (
 )
 from roma_core.citations.numbers import CURRENCIES
 from roma_core.citations.statements import (
+    read_statements,
+)
+from roma_core.citations.verbs import (
     PARTICIPLE,
     PARTING,
     THIRD_PERSON,
@@ -28,11 +31,14 @@ from roma_core.citations.statements import (
     in_form,
     is_past_form,
     lemma,
+)
+from roma_core.citations.words import (
+    ClaimWord,
+    make_number,
     make_phrase,
     make_word,
-    read_statements,
+    one_spelling,
 )
-from roma_core.citations.words import ClaimWord, one_spelling
 
 _CHANGES = "raised increased lowered reduced cut changed moved decreased extended shortened"
 _CHANGING = frozenset(map(one_spelling, _CHANGES.split()))
@@ -104,7 +110,9 @@ def _prices(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*subject, make_word("costs", words[verb]), *words[verb + 1 :]]
     if verb + 3 < len(words) and words[verb + 2].key == "for":
         end = next((i for i in range(verb + 4, len(words)) if words[i].key == "and"), len(words))
-        yield [*words[verb + 3 : end], make_word("pay", words[verb]), price, make_word("for", words[verb]), *subject]
+        group = words[verb + 3 : end]
+        yield [*group, make_word("pay", words[verb]), price, make_word("for", words[verb]), *subject]
+        yield [*subject, make_word("costs", words[verb]), *group, price]
 
 
 def _is_price(word: ClaimWord) -> bool:
@@ -165,8 +173,18 @@ def _not_only(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 
 def _value_pairs(words: Sequence[ClaimWord]) -> Iterator[Words]:
-    """Yield "S costs 3 for B" for "S costs 6 for A and 3 for B"."""
+    """Yield "S costs 3 for B" for "S costs 6 for A and 3 for B", and "S pays 7 with C" for "S pays 11, or 7 with C"."""
     for index in range(3, len(words) - 3):
+        if words[index].key == "or" and words[index + 1].is_number and words[index + 2].key == "with":
+            first, other = words[index - 1].quantity, words[index + 1].quantity
+            end = next((i for i in range(index + 3, len(words)) if set(words[i].gap) & PARTING), len(words))
+            if (
+                first is not None
+                and other is not None
+                and words[index - 2].key in {"is", "pay", "pays", "costs", "cost"}
+            ):
+                value = make_number(other.value, other.unit or first.unit, words[index + 1])
+                yield [*words[: index - 1], value, *words[index + 2 : end]]
         if words[index].key != "and" or not words[index + 1].is_number:
             continue
         joint = words[index + 2].key

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from roma_core.citations.lexicon import ADVERBS, AUXILIARIES, DENIALS, DETERMINERS, MODALS, PREPOSITIONS, PRONOUNS
-from roma_core.citations.statements import (
+from roma_core.citations.verbs import (
     THIRD_PERSON,
     Words,
     find_verb,
@@ -19,9 +19,11 @@ from roma_core.citations.statements import (
     in_singular,
     is_past_form,
     is_verb_at,
+)
+from roma_core.citations.words import (
+    ClaimWord,
     make_word,
 )
-from roma_core.citations.words import ClaimWord
 
 _SELVES = frozenset(
     "document text passage source manual article page report study paper guide email mail policy contract minutes "

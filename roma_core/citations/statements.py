@@ -11,36 +11,44 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from roma_core.citations.cuts import find_condition
+from roma_core.citations.cuts import find_condition, is_joint
 from roma_core.citations.lexicon import (
     ADVERBS,
     ATTRIBUTIONS,
     AUXILIARIES,
-    BASE_OF,
     CONDITIONS,
     DENIALS,
     DETERMINERS,
-    IRREGULAR_PASTS,
     MODALS,
     NEGATIONS,
-    PAST_OF,
     PREPOSITIONS,
     PRONOUNS,
 )
 from roma_core.citations.phrases import BOUND_NAMES
-from roma_core.citations.words import ClaimWord, stem
+from roma_core.citations.verbs import (
+    PARTICIPLE,
+    PARTING,
+    THIRD_PERSON,
+    Words,
+    find_verb,
+    in_form,
+    in_singular,
+    is_past_form,
+    is_verb_at,
+    lemma,
+    may_follow_verb,
+)
+from roma_core.citations.words import (
+    ClaimWord,
+    make_word,
+)
 
-Words = list[ClaimWord]
-
-PARTING = frozenset(",;:()[]–—|\n")
 _BE = frozenset({"is", "was"})
 _LABELS = frozenset(
     "method methods result results conclusion conclusions background objective aim findings summary decision note "
     "status action actions answer remark hint tip important".split()
 )
 """Words before a colon that say what part of a text follows, and not who says it."""
-_MOST_SUBJECT = 12
-"""Words of a subject at most."""
 _MOST_OBJECT = 6
 """Words of the object of an order that may be its subject in the passive."""
 _MOST_ORDERS = 4
@@ -49,13 +57,7 @@ _NO_ORDERS = DETERMINERS | PREPOSITIONS | PRONOUNS | AUXILIARIES | frozenset(
     "they it what where why how both either neither all some many most more each every".split()
 )  # fmt: skip
 _KINDS = ("that", "who", "which")
-_HYPHENS = frozenset("-‐‑")
 _CLAUSE_ENDS = frozenset(",;)–—")
-
-
-PARTICIPLE = "participle"
-THIRD_PERSON = "present"
-"""Forms of verbs that a statement may have where its sentence has another one."""
 
 
 def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ()) -> Iterator[Words]:
@@ -65,6 +67,7 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
         yield [replace(words[1], gap=" "), *words[2:]]
     yield from read_clauses(words)
     yield from _predicates(words)
+    yield from _subjects(words)
     yield from _contrasts(words)
     yield from _beside_subject(words)
     yield from _participles_beside(words)
@@ -77,105 +80,6 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from _namings(words)
     yield from _orders(words)
     yield from _brackets(words)
-
-
-def make_word(key: str, like: ClaimWord, gap: str = " ") -> ClaimWord:
-    """Return a word that the sentence does not have, at the place of ``like``."""
-    return ClaimWord(key, key, stem(key), like.start, like.start, gap)
-
-
-def make_phrase(phrase: str, like: ClaimWord) -> Words:
-    """Return the words of a phrase that the sentence does not have, at the place of ``like``."""
-    return [make_word(key, like) for key in phrase.split()]
-
-
-def lemma(word: ClaimWord) -> str:
-    """Return one key for the forms of a verb: "writes", "wrote" and "written" have that of "write"."""
-    return BASE_OF.get(word.key) or BASE_OF.get(word.key.removesuffix("s")) or word.stem
-
-
-def in_form(verb: ClaimWord, form: str) -> ClaimWord:
-    """Return a verb that stands for one of its forms, whichever the other side has."""
-    return replace(verb, key=f"{form}:{lemma(verb)}:{PAST_OF.get(verb.key, verb.key)}")
-
-
-def in_singular(predicate: Sequence[ClaimWord]) -> Words:
-    """Return a predicate of several for one of them: "play" stands for "plays"."""
-    verb = predicate[0]
-    is_plain = verb.key not in AUXILIARIES and not is_past_form(verb)
-    return [in_form(verb, THIRD_PERSON) if is_plain else verb, *predicate[1:]]
-
-
-def match_forms(words: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Words:
-    """Return the words with the forms of verbs that ``others`` have in place of those that stand for one."""
-    if not any(word.key.startswith((PARTICIPLE, THIRD_PERSON)) for word in words):
-        return list(words)
-    matched: Words = []
-    for word in words:
-        form, _, rest = word.key.partition(":")
-        base, _, own = rest.partition(":")
-        if not own or form not in {PARTICIPLE, THIRD_PERSON}:
-            matched.append(word)
-            continue
-        is_done = form == PARTICIPLE
-        same = next((w for w in others if is_past_form(w) == is_done and w.kind == "word" and lemma(w) == base), None)
-        alone = own if is_done else base  # "chose" is not "choose" where neither side has the word
-        matched.append(replace(word, key=same.key if same else alone, stem=same.stem if same else stem(alone)))
-    return matched
-
-
-# --- verbs -----------------------------------------------------------------------------------------------------------
-
-
-def is_past_form(word: ClaimWord) -> bool:
-    """Return whether a word may be the past or the participle of a verb, by its form."""
-    if word.kind != "word":
-        return False
-    return word.key in PAST_OF or word.key in IRREGULAR_PASTS or (len(word.key) > 4 and word.key.endswith("ed"))
-
-
-def is_verb_at(words: Sequence[ClaimWord], index: int) -> bool:
-    """Return whether a finite verb may stand at ``index``."""
-    word = words[index]
-    if word.kind != "word" or word.is_name:
-        return False
-    if word.key in AUXILIARIES:
-        return True
-    if index and word.gap in _HYPHENS:  # "best-known"
-        return False
-    following = words[index + 1] if index + 1 < len(words) else None
-    is_determined = bool(index) and words[index - 1].key in DETERMINERS and words[index - 1].text != "A"
-    is_determined = is_determined or (index == 1 and words[0].key in DETERMINERS)
-    if is_past_form(word):
-        return index == 0 or not (is_determined or words[index - 1].key in AUXILIARIES)
-    is_third = len(word.key) > 3 and word.key.endswith("s") and not word.key.endswith(("ss", "us", "is"))
-    if not is_third or is_determined:
-        return False
-    return following is None or _may_follow_verb(following)
-
-
-def _may_follow_verb(word: ClaimWord) -> bool:
-    if word.is_number or word.is_name or set(word.gap) & PARTING:
-        return True
-    return word.key in DETERMINERS | PREPOSITIONS | PRONOUNS | ADVERBS | {"that", "only", "more", "less", "when"}
-
-
-def find_verb(words: Sequence[ClaimWord]) -> int:
-    """Return the index of the first finite verb behind a subject; 0 where there is none."""
-    if len(words) > 2 and words[0].key in {"i", "we", "they", "you"} and words[1].key not in ADVERBS:
-        return 1
-    for index in range(1, min(len(words), _MOST_SUBJECT)):
-        if is_verb_at(words, index):
-            return index
-    return 0
-
-
-def _has_clause(words: Sequence[ClaimWord]) -> bool:
-    """Return whether words behind a verb hold a clause of their own, or put it into somebody's mouth."""
-    return any(
-        word.key in ATTRIBUTIONS or word.key in AUXILIARIES or word.key in {"that", "if", "whether", "because"}
-        for word in words
-    )
 
 
 # --- fragments -------------------------------------------------------------------------------------------------------
@@ -248,6 +152,14 @@ def read_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
 # --- two predicates of one subject -----------------------------------------------------------------------------------
 
 
+def _has_clause(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words behind a verb hold a clause of their own, or put it into somebody's mouth."""
+    return any(
+        word.key in ATTRIBUTIONS or word.key in AUXILIARIES or word.key in {"that", "if", "whether", "because"}
+        for word in words
+    )
+
+
 def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "S V2" and "S V1" for "S V1 and V2"."""
     verb = find_verb(words)
@@ -279,6 +191,24 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
             yield [*words[:index], *(words[condition:] if is_of_both else ())]
 
 
+def _subjects(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "A Vs" and "B Vs" for "A and B V", where they do not do it together."""
+    verb = find_verb(words)
+    joint = next((index for index in range(1, verb - 1) if words[index].key == "and"), 0)
+    predicate = in_singular(words[verb:]) if joint else []
+    if not joint or words[0].key in {"both", *PREPOSITIONS} or is_joint(words[verb:]):
+        return
+    first, second = words[:joint], words[joint + 1 : verb]
+    are_names = all(word.text[:1].isupper() and word.kind == "word" for word in (*first, *second))
+    are_determined = first[0].key in DETERMINERS and second[0].key in DETERMINERS
+    are_plural = all(side[-1].key.endswith("s") and side[-1].is_content for side in (first, second))
+    is_plain = not any(set(word.gap) & PARTING or word.key in PREPOSITIONS for word in words[1:verb])
+    if is_plain and (are_names or are_determined or are_plural):
+        yield [*first, *predicate]
+        yield [*first, *words[verb:]]
+        yield [replace(second[0], gap=" "), *second[1:], *predicate]
+
+
 def _second_predicate(words: Sequence[ClaimWord], verb: int, begin: int) -> Words:
     """Return the words of a second predicate with the auxiliary of the first; none where there is no predicate."""
     first, word = words[verb], words[begin]
@@ -288,18 +218,22 @@ def _second_predicate(words: Sequence[ClaimWord], verb: int, begin: int) -> Word
         shared = [first, words[verb + 1]] if verb + 1 < len(words) and words[verb + 1].key == "be" else [first]
         if word.key in AUXILIARIES:
             return rest
+        if following is not None and following.key in AUXILIARIES:  # a subject of its own
+            return []
         is_plain = word.kind == "word" and word.key not in DETERMINERS | PREPOSITIONS | PRONOUNS
         return [*shared, *rest] if is_plain else []
     if word.key in AUXILIARIES:
         return rest
     if first.key in AUXILIARIES and is_past_form(word):
+        if words[verb + 1].key in {"a", "an"} and not (following and may_follow_verb(following)):
+            return []  # "was a hit and run accident"
         takes_object = following is not None and (following.is_number or following.key in DETERMINERS)
         return rest if takes_object else [first, *rest]
     are_third = first.key.endswith("s") and word.key.endswith("s") and not word.is_name and word.is_content
     if is_verb_at(words, begin) or (are_third and following is not None):
         return rest
     is_plural_verb = lemma(first) == first.key and word.is_content and following is not None
-    return rest if is_plural_verb and following is not None and _may_follow_verb(following) else []
+    return rest if is_plural_verb and following is not None and may_follow_verb(following) else []
 
 
 def _with_object(predicate: Words, between: Sequence[ClaimWord]) -> Words:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from roma_core.citations.cuts import PARTING
 from roma_core.citations.lexicon import (
     COMPARATIVES,
     DETERMINERS,
@@ -24,16 +23,22 @@ from roma_core.citations.lexicon import (
     WEEKDAYS,
 )
 from roma_core.citations.statements import (
-    PARTICIPLE,
     PARTICLES,
+    tell_order,
+)
+from roma_core.citations.verbs import (
+    PARTICIPLE,
+    PARTING,
     THIRD_PERSON,
     in_form,
     is_verb_at,
+)
+from roma_core.citations.words import (
+    ClaimWord,
     make_phrase,
     make_word,
-    tell_order,
+    stem,
 )
-from roma_core.citations.words import ClaimWord, stem
 
 _HEADS = frozenset(
     "in on at during since until before after within throughout because if unless when whenever while once although "
@@ -82,6 +87,8 @@ def move_date(words: Sequence[ClaimWord]) -> list[ClaimWord]:
     if len(places) != 1:  # "at 9 on weekdays and at 10 on Sundays"
         return list(words)
     index = places[0]
+    if any(words[i].key in {"and", "but", "while"} and "," in words[i].gap for i in range(index, len(words))):
+        return list(words)  # the date belongs to the first of two clauses
     return [*words[:index], *words[index + 2 :], *words[index : index + 2]]
 
 

@@ -21,7 +21,6 @@ from roma_core.citations.computed import compute_statements
 from roma_core.citations.conclusions import conclude_list, draw_conclusions, turn_nominal
 from roma_core.citations.cuts import (
     LEXICA,
-    PARTING,
     find_cut_after,
     find_cut_before,
     find_left_out,
@@ -57,13 +56,9 @@ from roma_core.citations.rows import RowVerdict, read_row_claim
 from roma_core.citations.statements import (
     AUTHORS,
     OPINIONS,
-    PARTICIPLE,
     SPEAKERS,
-    THIRD_PERSON,
     has_first_person,
     in_third_person,
-    make_word,
-    match_forms,
     read_clauses,
     read_statements,
 )
@@ -94,11 +89,18 @@ from roma_core.citations.turns import (
     turn_span,
     turn_supposed,
 )
+from roma_core.citations.verbs import (
+    PARTICIPLE,
+    PARTING,
+    THIRD_PERSON,
+    match_forms,
+)
 from roma_core.citations.words import (
     ClaimWord,
     has_broken_words,
     is_opposite_by_prefix,
     join_broken,
+    make_word,
     read_forms,
     read_words,
 )

@@ -724,3 +724,20 @@ def is_opposite_by_prefix(a: str, b: str) -> bool:
     """Return whether one word is the other with a prefix that turns it around: *likely* and *unlikely*."""
     short, long = sorted((a, b), key=len)
     return len(short) > 3 and any(long == prefix + short for prefix in DIRECTIONAL_PREFIXES)
+
+
+def make_word(key: str, like: ClaimWord, gap: str = " ") -> ClaimWord:
+    """Return a word that the sentence does not have, at the place of ``like``."""
+    return ClaimWord(key, key, stem(key), like.start, like.start, gap)
+
+
+def make_phrase(phrase: str, like: ClaimWord) -> list[ClaimWord]:
+    """Return the words of a phrase that the sentence does not have, at the place of ``like``."""
+    return [make_word(key, like) for key in phrase.split()]
+
+
+def make_number(value: Decimal, unit: str, like: ClaimWord) -> ClaimWord:
+    """Return a number that the sentence does not have in this form, at the place of ``like``."""
+    quantity = Quantity(value, unit)
+    key = quantity.key
+    return ClaimWord(key, key, key, like.start, like.start, " ", kind="number", quantity=quantity)

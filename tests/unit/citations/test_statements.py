@@ -6,7 +6,8 @@ import pytest
 
 from roma_core.citations import verify_claim
 from roma_core.citations.parts import remove_frame, split_clauses
-from roma_core.citations.statements import PARTICIPLE, in_form, lemma, match_forms, read_statements
+from roma_core.citations.statements import read_statements
+from roma_core.citations.verbs import PARTICIPLE, in_form, lemma, match_forms
 from roma_core.citations.words import read_words
 
 
