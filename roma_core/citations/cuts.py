@@ -12,6 +12,7 @@ from itertools import pairwise
 from roma_core.citations.align import Edit
 from roma_core.citations.lexicon import (
     ATTRIBUTIONS,
+    BASE_OF,
     CONDITIONS,
     COORDINATORS,
     DENIALS,
@@ -285,7 +286,7 @@ def _is_generic(words: Sequence[ClaimWord]) -> bool:
 
 def _is_past(words: Sequence[ClaimWord]) -> bool:
     keys = {word.key for word in words}
-    return bool(keys & _PAST) or any(is_past_form(word) for word in words)
+    return bool(keys & _PAST) or any(is_past_form(word) and BASE_OF.get(word.key) != word.key for word in words)
 
 
 def has_finite_verb(words: Sequence[ClaimWord]) -> bool:

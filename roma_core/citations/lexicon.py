@@ -220,41 +220,56 @@ JOINERS = frozenset("and but while whereas".split())
 """Words that may join two whole sentences in one claim."""
 
 _SYNONYMS = """
-begin start commence, begins starts commences, began started commenced, beginning starting, receive get obtain, receives
-gets obtains, received got obtained, buy purchase, buys purchases, bought purchased, build construct erect, builds
-constructs, built constructed erected, show display, shows displays, showed displayed, shown displayed, company firm,
-companies firms, took_place was_held, takes_place is_held, among one_of, among #1_of, false wrong untrue incorrect,
-employ hire, help assist, helps assists, helped assisted, end finish, ends finishes, ended finished, use utilize, uses
-utilizes, used utilized, need require, needs requires, needed required, about concerning regarding, big large, bigger
-larger, biggest largest, small little, also too, child kid, children kids, doctor physician, doctors physicians, car
-automobile, cars automobiles, shop store, shops stores, movie film, movies films, roughly approximately, located
-situated, resides lives, reside live, resided lived, mainly mostly primarily, due_to because_of, owing_to because_of,
-caused led_to resulted_in, causes leads_to results_in, was_caused_by resulted_from, was_caused_by was_the_result_of,
-resulted_from was_the_result_of, is_caused_by results_from, buy acquire, bought acquired, answer reply, answered
-replied, say state, said stated, says states, try attempt, tried attempted, tries attempts, entire whole, quick fast,
-quickly rapidly, often frequently, usually generally, important essential, however but, although though, while whereas,
-besides in_addition, almost nearly, under below, over above, works functions, work function, plans intends, planned
-intended, chose selected, choose select, chooses selects, allow permit, allows permits, allowed permitted, forbid
-prohibit, forbids prohibits, forbidden prohibited banned not_allowed not_permitted, keep retain, keeps retains, kept
-retained, provide supply,
-provides supplies, provided supplied, contain hold, contains holds, contained held, gave provided, consists_of
-comprises, consist_of comprise, around about, likely probably, seems appears, seem appear, seemed appeared, believed
-thought, possibly may_has might_has could_has, may might, has gets receives comes_with is_entitled_to includes features
-offers, has get receive come_with is_entitled_to, includes contains, include contain, employee staff_member, employees
-staff staff_members, photo photograph picture, photos photographs pictures, takes lasts, took lasted, aged at_age, with
-by_giving by_providing, serves_as is, served_as was, worked_as was, leaves departs, leave depart, left departed,
-located_in in, is_located_in is_in is_situated_in lies_in, operates runs, operate run, operated run, rose increased grew
-climbed, fell decreased dropped declined, reported announced, issued given, called named, called known_as, is_called
-is_named is_known_as, denotes is means, remains is, remained was, if when, in during, kept stored, keeps stores,
-photography taking_photos, free free_of_charge gratis, costs is_priced_at, finished completed, finishes completes,
-people persons, works_as is, at_no_charge for_free free_of_charge, whether if, provided_that if as_long_as
-on_condition_that, begins opens, quit resigned stepped_down,
-died passed_away, dies passes_away, got obtained, get receive is_given, gets receives is_given, is_due
-must_be_made must_be_paid, broke_out started began, breaks_out starts begins, refused rejected turned_down declined,
-removed dropped, removes drops, allowed permitted admitted, appeared was_published came_out, unless except_where
-except_if except_when, had_asked_for wanted asked_for, wants asks_for, report notify, apply is_applied, applies
-is_applied, shipped sent, ships is_shipped, ship is_shipped, discount reduction, in_addition_to besides,
-mends repairs fixes, mended repaired fixed
+begin start commence, begins starts commences, began started commenced, beginning starting, receive get obtain,
+receives gets obtains, received got obtained, buy purchase, buys purchases, bought purchased, build construct erect,
+builds constructs, built constructed erected, show display, shows displays, showed displayed, shown displayed, company
+firm, companies firms, took_place was_held, takes_place is_held, among one_of, among #1_of, false wrong untrue
+incorrect, employ hire, help assist, helps assists, helped assisted, end finish, ends finishes, ended finished, use
+utilize, uses utilizes, used utilized, need require, needs requires, needed required, about concerning regarding, big
+large, bigger larger, biggest largest, small little, also too, child kid, children kids, doctor physician, doctors
+physicians, car automobile, cars automobiles, shop store, shops stores, movie film, movies films, roughly
+approximately, located situated, resides lives, reside live, resided lived, mainly mostly primarily, due_to
+because_of, owing_to because_of, caused led_to resulted_in, causes leads_to results_in, was_caused_by resulted_from,
+was_caused_by was_the_result_of, resulted_from was_the_result_of, is_caused_by results_from, buy acquire, bought
+acquired, answer reply, answered replied, say state, said stated, says states, try attempt, tried attempted, tries
+attempts, entire whole, quick fast, quickly rapidly, often frequently, usually generally, important essential, however
+but, although though, while whereas, besides in_addition, almost nearly, under below, over above, works functions,
+work function, plans intends, planned intended, chose selected, choose select, chooses selects, allow permit, allows
+permits, allowed permitted, forbid prohibit, forbids prohibits, forbidden prohibited banned not_allowed not_permitted,
+keep retain, keeps retains, kept retained, provide supply, provides supplies, provided supplied, contain hold,
+contains holds, contained held, gave provided, consists_of comprises, consist_of comprise, around about, likely
+probably, seems appears, seem appear, seemed appeared, believed thought, possibly may_has might_has could_has, may
+might, has gets receives comes_with is_entitled_to includes features offers, has get receive come_with is_entitled_to,
+includes contains, include contain, employee staff_member, employees staff staff_members, photo photograph picture,
+photos photographs pictures, takes lasts, took lasted, aged at_age, with by_giving by_providing, serves_as is,
+served_as was, worked_as was, leaves departs, leave depart, left departed, located_in in, is_located_in is_in
+is_situated_in lies_in, operates runs, operate run, operated run, rose increased grew climbed, fell decreased dropped
+declined, reported announced, issued given, called named, called known_as, is_called is_named is_known_as, denotes is
+means, remains is, remained was, if when, in during, kept stored, keeps stores, photography taking_photos, free
+free_of_charge gratis, costs is_priced_at, finished completed, finishes completes, people persons, works_as is,
+at_no_charge for_free free_of_charge, whether if, provided_that if as_long_as on_condition_that, begins opens, quit
+resigned stepped_down, died passed_away, dies passes_away, got obtained, get receive is_given, gets receives is_given,
+is_due must_be_made must_be_paid, broke_out started began, breaks_out starts begins, refused rejected turned_down
+declined, removed dropped, removes drops, allowed permitted admitted, appeared was_published came_out, unless
+except_where except_if except_when, had_asked_for wanted asked_for, wants asks_for, report notify, apply is_applied,
+applies is_applied, shipped sent, ships is_shipped, ship is_shipped, discount reduction, in_addition_to besides, mends
+repairs fixes, mended repaired fixed, answering responding replying, turn_off switch_off, turns_off switches_off,
+turned_off switched_off, turn_on switch_on, turns_on switches_on, turned_on switched_on, turns_itself switches_itself,
+participate take_part, participates takes_part, participated took_part, looks_after is_responsible_for takes_care_of,
+looked_after was_responsible_for took_care_of, make_up account_for, makes_up accounts_for, made_up accounted_for,
+reached came_to, reached arrived_in, lasts_for is_valid_for, year_before previous_year, fast quickly, studied examined
+investigated, prefer favor, prefers favors, gather collect, gathers collects, gathered collected, postponed put_off
+delayed deferred, cancel call_off, canceled called_off, happens occurs, happen occur, happened occurred, send_in
+submit, sent_in submitted, hand_in submit, handed_in submitted, give_up abandon, gave_up abandoned, carry_out perform,
+carries_out performs, carried_out performed, set_up established, at_present currently now, at_the_moment currently
+now, every_year each_year, every_day each_day, every_week each_week, every_month each_month, every_evening
+each_evening, every_morning each_morning, pledged promised, amounts_to totals comes_to, amounted_to totaled came_to,
+put_out extinguish, as_well too, speeds_up accelerates, fewer_than less_than, wed married, ill sick, in_case_of
+in_the_event_of, turned_into became, at_weekends on_weekends, lawyer attorney, lawyers attorneys, holiday vacation,
+holidays vacations, flat apartment, flats apartments, autumn fall, lorry truck, lorries trucks, motorway highway,
+pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform, tells informs, lowers
+reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted, deadline closing_date,
+mistake error, mistakes errors, kept held
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

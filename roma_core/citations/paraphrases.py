@@ -60,6 +60,9 @@ def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _expectations(words)
     yield from _prices(words)
     yield from _new_values(words)
+    yield from _ends_of_change(words)
+    yield from _abilities(words)
+    yield from _counts_of_them(words)
     yield from _life_dates(words)
     yield from _not_only(words)
     yield from _value_pairs(words)
@@ -136,6 +139,58 @@ def _new_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
         return
 
 
+def _ends_of_change(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S fell to 44", "S was 44" and "S fell by 7" for "S fell from 51 to 44" and "S fell by 7 to 44"."""
+    for index in range(2, len(words) - 3):
+        before, low, to, high = words[index : index + 4]
+        if before.key not in {"from", "by"} or to.key != "to" or not (low.is_number and high.is_number):
+            continue
+        verb = words[index - 1]
+        if not is_past_form(verb):
+            return
+        start = index - 2 if words[index - 2].key == "was" else index - 1
+        subject, rest = list(words[:start]), words[index + 4 :]
+        high = _with_unit_of(high, low) if before.key == "by" else high
+        yield [*words[:index], to, high, *rest]
+        yield [*words[: index + 2], *rest]
+        yield [*subject, make_word("was", to), high, *rest]
+        yield [*subject, *make_phrase("amounted to", to), high, *rest]
+        yield [*words[:index], *rest]
+        return
+
+
+def _with_unit_of(word: ClaimWord, other: ClaimWord) -> ClaimWord:
+    """Return a bare number with the unit of the number before it."""
+    if word.quantity is None or other.quantity is None or word.quantity.unit:
+        return word
+    return make_number(word.quantity.value, other.quantity.unit, word)
+
+
+def _abilities(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S can be washed" for "S is washable"."""
+    for index in range(2, len(words)):
+        word = words[index]
+        is_able = words[index - 1].key == "is" and len(word.key) > 7 and word.key.endswith("able")
+        if is_able and word.kind == "word":
+            base = make_word(word.key.removesuffix("able"), word)
+            done = in_form(replace(base, start=word.start, end=word.end), PARTICIPLE)
+            yield [*words[: index - 1], *make_phrase("can be", word), done, *words[index + 1 :]]
+            return
+
+
+def _counts_of_them(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "40 letters V" for "1,900 letters V1, and 40 of them V"."""
+    for index in range(4, len(words) - 3):
+        if not words[index].is_number or [word.key for word in words[index + 1 : index + 3]] != ["of", "them"]:
+            continue
+        first = next((i for i in range(min(3, index)) if words[i].is_number), None)
+        noun = words[first + 1] if first is not None else words[0]
+        if noun.is_content and noun.key.endswith("s") and noun.kind == "word":
+            yield [replace(words[index], gap=" "), noun, *words[index + 3 :]]
+            yield [replace(words[index], gap=" "), *make_phrase("of the", noun), noun, *words[index + 3 :]]
+        return
+
+
 def _life_dates(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "N was born in 1871", "N died in 1949" and both for "N (1871-1949)"."""
     for index in range(1, min(5, len(words) - 2)):
@@ -183,7 +238,7 @@ def _value_pairs(words: Sequence[ClaimWord]) -> Iterator[Words]:
                 and other is not None
                 and words[index - 2].key in {"is", "pay", "pays", "costs", "cost"}
             ):
-                value = make_number(other.value, other.unit or first.unit, words[index + 1])
+                value = _with_unit_of(words[index + 1], words[index - 1])
                 yield [*words[: index - 1], value, *words[index + 2 : end]]
         if words[index].key != "and" or not words[index + 1].is_number:
             continue

@@ -166,8 +166,11 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if not verb or words[0].key in {"if", "unless", "when"}:
         return
     subject = list(words[:verb])
-    if words[verb].key in {"has", "had"} and verb + 1 < len(words) and is_past_form(words[verb + 1]):
-        yield [*subject, *words[verb + 1 :]]
+    if words[verb].key in {"has", "had"} and verb + 1 < len(words):
+        if is_past_form(words[verb + 1]):
+            yield [*subject, *words[verb + 1 :]]
+        if words[verb + 1].key == "been" and words[verb].key == "had":
+            yield [*subject, make_word("was", words[verb]), *words[verb + 2 :]]
     for index in range(verb + 1, len(words) - 1):
         begin = index + 1 if words[index].key in {"and", "but"} else 0
         if not begin and set(words[index].gap) & {",", ";"} and words[index].key not in CONDITIONS:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from roma_core.citations.lexicon import (
+    ADVERBS,
     COMPARATIVES,
     DETERMINERS,
     IRREGULAR_PASTS,
@@ -98,12 +99,26 @@ def _ends_of_opening(words: Sequence[ClaimWord]) -> list[int]:
     return commas[:2] or list(range(2, min(8, len(words) - 1)))
 
 
+def move_opening(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    """Return the words with the adverbial before their first comma at the end; nothing where none stands there."""
+    comma = next((index for index in range(2, min(9, len(words) - 2)) if "," in words[index].gap), 0)
+    is_opening = words[0].key in _HEADS | {"for", "with", "by", "from"}
+    return [replace(words[comma], gap=" "), *words[comma + 1 :], *words[:comma]] if comma and is_opening else []
+
+
 def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield the active sentences that a passive one may be: "B was sued by A in May" is "A sued B in May"."""
     place = next((i for i, word in enumerate(words) if word.key == "by" and i > 2), 0)
     if not place or place + 1 >= len(words):
         return
     verb = next((i for i in range(place - 1, max(0, place - 10), -1) if _is_participle(words[i])), 0)
+    if verb > 2 and words[verb - 2].key in _BE and _is_adverb(words[verb - 1]):  # "is usually settled by"
+        plain = [*words[: verb - 1], *words[verb:]]
+        for active in turn_active(plain):
+            done = next((i for i, word in enumerate(active) if word.start == words[verb].start), 0)
+            if done:
+                yield [*active[:done], words[verb - 1], *active[done:]]
+        return
     if verb > 2 and words[verb - 1].key == "not" and words[verb - 2].key in {"is", "was"}:
         does = make_word("did" if words[verb - 2].key == "was" else "does", words[verb - 1])
         denied = [does, words[verb - 1], in_form(words[verb], THIRD_PERSON), *words[verb + 1 : place]]
@@ -132,6 +147,10 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
             yield [*words[:opening], *told]
             if opening:
                 yield [*told, *words[:opening]]
+
+
+def _is_adverb(word: ClaimWord) -> bool:
+    return word.key in ADVERBS - {"not"} or (word.kind == "word" and word.key.endswith("ly"))
 
 
 def _goes_on(words: Sequence[ClaimWord], end: int) -> bool:
@@ -297,6 +316,27 @@ def turn_order(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         yield from tell_order(words)
 
 
+def turn_object_compound(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "funds research on soil health" for "funds soil health research"."""
+    begin = next((index for index in range(1, len(words)) if is_verb_at(words, index)), len(words)) + 1
+    while begin < len(words):
+        end = begin
+        while end < len(words) and _is_plain_noun(words[end]) and (end == begin or words[end].gap == " "):
+            end += 1
+        if end - begin in (2, 3):
+            noun, owner = words[end - 1], list(words[begin : end - 1])
+            for joint in ("on", "of", "for", "in"):
+                for between in ((), ("a",), ("the",)):
+                    made = [make_word(key, noun) for key in (joint, *between)]
+                    yield [*words[:begin], noun, *made, *owner, *words[end:]]
+        begin = max(end, begin + 1)
+
+
+def _is_plain_noun(word: ClaimWord) -> bool:
+    is_noun = word.kind == "word" and word.is_content and word.text.islower()
+    return is_noun and not word.key.endswith("ly") and not _is_participle(word)
+
+
 def turn_compound(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield "support for Ruby 5" for "Ruby 5 support" and "lenses for cameras" for "camera lenses"."""
     verb = next((index for index in range(2, min(6, len(words) - 1)) if is_verb_at(words, index)), 0)
@@ -372,6 +412,43 @@ def turn_comparison(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
                     yield [*words[than + 1 : end], *middle, *words[:verb], *words[end:]]
 
 
+def turn_progressive(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "led 2-0" for "was leading 2-0" and "leads" for "is leading": who led was leading."""
+    for index in range(1, min(8, len(words) - 2)):
+        doing = words[index + 1]
+        if (
+            words[index].key in {"is", "was"}
+            and doing.key.endswith("ing")
+            and doing.kind == "word"
+            and doing.is_content
+        ):
+            if words[index].key == "was":
+                yield [*words[:index], in_form(doing, PARTICIPLE), *words[index + 2 :]]
+                return
+            base = doing.key.removesuffix("ing")
+            for verb in (f"{base}s", f"{base}es", f"{base[:-1]}s"):  # "opens", "drives", "plans"
+                yield [*words[:index], make_word(verb, doing), *words[index + 2 :]]
+            return
+
+
+def turn_share(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "14 of 120 plans were dropped" for "of 120 plans, 14 were dropped"."""
+    if words[0].key not in {"of", "out"}:
+        return
+    start = 2 if words[0].key == "out" else 1
+    comma = next((i for i in range(start + 2, min(8, len(words) - 1)) if "," in words[i].gap and words[i].is_number), 0)
+    if comma:
+        yield [words[comma], make_word("of", words[0]), *words[start:comma], *words[comma + 1 :]]
+
+
+def turn_per(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the fee is 5 euros per claim" for "the fee per claim is 5 euros"."""
+    be = next((i for i in range(3, min(8, len(words) - 1)) if words[i].key in {"is", "was", "costs"}), 0)
+    place = next((i for i in range(1, be) if words[i].key == "per"), 0)
+    if place and words[be + 1].is_number:
+        yield [*words[:place], *words[be : be + 2], *words[place:be], *words[be + 2 :]]
+
+
 def turn_copula(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield "B is A" for "A is B"."""
     place = next((index for index, word in enumerate(words) if word.key in {"is", "was"}), 0)
@@ -406,6 +483,17 @@ def read_subject(words: Sequence[ClaimWord]) -> list[ClaimWord]:
             break
         subject.append(word)
     return subject
+
+
+def read_kind(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    """Return "blind salamander" of "The olm is a blind salamander that ..."; nothing where no kind is named."""
+    be = next((index for index in range(1, min(9, len(words) - 2)) if words[index].key in {"is", "was"}), 0)
+    if not be or words[be + 1].key not in {"a", "an", "the"}:
+        return []
+    end = be + 2
+    while end < len(words) and words[end].is_content and not set(words[end].gap) & PARTING:
+        end += 1
+    return list(words[be + 2 : end])
 
 
 def turn_report(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:

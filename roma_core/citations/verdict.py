@@ -64,6 +64,8 @@ from roma_core.citations.statements import (
 )
 from roma_core.citations.turns import (
     move_date,
+    move_opening,
+    read_kind,
     read_subject,
     turn_active,
     turn_adverbials,
@@ -79,12 +81,16 @@ from roma_core.citations.turns import (
     turn_genitive,
     turn_group,
     turn_inclusion,
+    turn_object_compound,
     turn_only,
     turn_order,
     turn_pair,
+    turn_per,
     turn_place,
     turn_plural,
+    turn_progressive,
     turn_report,
+    turn_share,
     turn_singular,
     turn_span,
     turn_supposed,
@@ -421,6 +427,20 @@ class _SourceWords:
                 return spoken_of
         return spoken_of
 
+    def is_of_kind(self, noun: Sequence[ClaimWord], unit: _Unit) -> bool:
+        """Return whether a noun says what "it" is: "the heater", behind "The Brisa is a small heater with a fan"."""
+        index = self.units.index(unit)
+        for other in reversed(self.units[max(0, index - MOST_BACK) : index]):
+            words = self.words[other.first : other.last]
+            subject = read_subject(words)
+            kind = read_kind(words)
+            if kind:
+                is_head = noun[-1].stem == kind[-1].stem
+                return is_head and {word.stem for word in noun} <= {word.stem for word in (*kind, *subject)}
+            if not (subject and subject[0].key in PRONOUNS):
+                return False
+        return False
+
     @staticmethod
     @functools.lru_cache(maxsize=128)
     def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _SourceWords:
@@ -703,6 +723,9 @@ def _says_from_beginning(
 def _turns_of(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for turn in _TURNS:
         yield from turn(words)
+    if plain := move_opening(words):
+        for turn in _TURNS[1:]:
+            yield from turn(plain)
 
 
 def _find_first(words: Sequence[ClaimWord]) -> ClaimWord:
@@ -716,7 +739,7 @@ _TURNS = (
     turn_adverbials, turn_active, turn_comparison, turn_copula, turn_report, turn_pair, turn_generic, turn_genitive,
     turn_agentless, turn_span, turn_plural, turn_supposed, turn_inclusion, turn_only, turn_nominal,
     turn_group, turn_cause, turn_date, turn_duty, turn_order, turn_place, turn_singular, turn_ends, turn_compound,
-    turn_report_clause,
+    turn_report_clause, turn_progressive, turn_share, turn_per, turn_object_compound,
 )  # fmt: skip
 
 
@@ -1026,13 +1049,15 @@ def _is_resolved(
     known = source.known_at(unit.sentence.start)
     earlier = source.stems_of_antecedents(unit)
     names_only = all(word.is_name or word.stem in known for word in content)
+    theirs = [word.key for word in edit.source]
+    if theirs in (["it"], ["they"]) and edit.at_start and source.is_of_kind(content, unit):
+        return True
     if not all(word.stem in known or word.stem in earlier for word in content):
         return False
     if is_numbered and not (any(word.is_name for word in new) and edit.at_start):
         return False
     if any(word.key in QUANTIFIERS or word.key in HEDGES for word in new):
         return False
-    theirs = [word.key for word in edit.source]
     if len(theirs) == 1 and theirs[0] in ANAPHORS:
         return all(word.is_name for word in content)
     if theirs and theirs[0] in PRONOUNS | {"the", "this", "these"}:
