@@ -85,6 +85,8 @@ if TYPE_CHECKING:
 READS: Final = frozenset({"ask", "show", "search", "read"})
 """Actions that change nothing; all others are logged whatever ``ROMA_AUDIT`` says."""
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
+_UNITS = "roma_core.citations.numbers:load_units"
+"""What a server loads early, and a command only for units that differ."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -140,7 +142,7 @@ class Roma:
     originals = Part(parts.build_originals)
     holds = Part(parts.build_holds)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
-    writers = Part(parts.build_writers, imports=("roma_core.writers.build", "roma_core.citations.numbers:load_units"))
+    writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
     monitor = Part(parts.build_monitor)
 
@@ -983,7 +985,7 @@ class Roma:
     # --- inside ---
 
     async def _warm(self) -> None:
-        for module in _TELEMETRY:
+        for module in (*_TELEMETRY, _UNITS):
             await import_in_thread(module)
         for part in list_parts(Roma):
             await part.warm(self)

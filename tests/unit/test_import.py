@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import roma_core
 
@@ -61,3 +62,20 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 def test_every_public_name_resolves() -> None:
     assert all(getattr(roma_core, name) is not None for name in dir(roma_core))
+
+
+def test_units_are_loaded_early_by_a_server_alone(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, sys
+from roma_core.app import build_roma
+
+async def main():
+    async with build_roma({{"workspace": {str(tmp_path)!r}, "llm_provider": "extractive"}}) as roma:
+        await roma.search("rope bridge")
+        searched = "pint" in sys.modules
+        await roma.warm()
+        print(searched, "pint" in sys.modules)
+
+asyncio.run(main())
+"""
+    assert run(code) == "False True"
