@@ -68,9 +68,10 @@ def test_units_are_loaded_early_by_a_server_alone(tmp_path: Path) -> None:
     code = f"""
 import asyncio, sys
 from roma_core.app import build_roma
+from roma_core.settings import Settings
 
 async def main():
-    async with build_roma({{"workspace": {str(tmp_path)!r}, "llm_provider": "extractive"}}) as roma:
+    async with build_roma(Settings({{"workspace": {str(tmp_path)!r}}})) as roma:
         await roma.search("rope bridge")
         searched = "pint" in sys.modules
         await roma.warm()
