@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -116,9 +117,28 @@ _STYLE = theme.write_css(":root") + (
     "pre{background:var(--roma-raised);padding:.8rem;white-space:pre-wrap;overflow-wrap:anywhere;"
     "border-radius:var(--roma-radius);font-size:var(--roma-small-size)}code{background:var(--roma-raised);overflow-wrap:anywhere}"
     "h2{border-top:1px solid var(--roma-line);padding-top:1rem;overflow-wrap:anywhere}"
+    "td code{overflow-wrap:normal}@media(max-width:40rem){td{display:block}td code{overflow-wrap:anywhere}}"
     "table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}"
     ".m{color:var(--roma-good);font-weight:600}"
 )
+
+
+FOLDED_CHARS: Final = 300
+"""A description that goes on for so long is folded up: the errors of a route are some eighty codes."""
+_CODE: Final = re.compile(r"`([^`]+)`")
+
+
+def _render_words(text: str) -> str:
+    """Return words of a description as HTML; what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def _fold_words(text: str) -> str:
+    """Return words of a description as HTML; behind its first sentence a long one is folded up."""
+    first, stop, rest = text.partition(". ")
+    if len(rest) < FOLDED_CHARS:
+        return _render_words(text)
+    return f"<details><summary>{_render_words(first + stop)}</summary>{_render_words(rest)}</details>"
 
 
 def page(schema: dict[str, Any]) -> str:
@@ -127,7 +147,7 @@ def page(schema: dict[str, Any]) -> str:
 
     parts = [f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"]
     parts.append(
-        f"<p>{escape(schema['info'].get('description', ''))}</p><p><a href='openapi.json'>openapi.json</a></p>"
+        f"<p>{_render_words(schema['info'].get('description', ''))}</p><p><a href='openapi.json'>openapi.json</a></p>"
     )
     for path, methods in schema["paths"].items():
         for method, route in methods.items():
@@ -150,19 +170,19 @@ def _route(path: str, method: str, route: dict[str, Any]) -> str:
 
     rows = "".join(
         f"<tr><td><code>{escape(p['name'])}</code></td><td>{escape(p['in'])}</td>"
-        f"<td>{escape(p.get('description', ''))}</td></tr>"
+        f"<td>{_render_words(p.get('description', ''))}</td></tr>"
         for p in route.get("parameters", [])
     )
     body = route.get("requestBody", {}).get("content", {}).get("application/json", {})
     examples = [e["value"] for e in body.get("examples", {}).values()]
     shown = "".join(f"<pre>{escape(json.dumps(e, indent=1, ensure_ascii=False))}</pre>" for e in examples)
     answers = "".join(
-        f"<tr><td><code>{escape(code)}</code></td><td>{escape(said.get('description', ''))}</td>"
+        f"<tr><td><code>{escape(code)}</code></td><td>{_fold_words(said.get('description', ''))}</td>"
         f"<td>{' '.join(f'<code>{escape(kind)}</code>' for kind in said.get('content', {}))}</td></tr>"
         for code, said in route["responses"].items()
     )
     return (
         f"<h2><span class='m'>{escape(method.upper())}</span> <code>{escape(path)}</code></h2>"
-        f"<p><strong>{escape(route.get('summary', ''))}.</strong> {escape(route.get('description', ''))}</p>"
+        f"<p><strong>{escape(route.get('summary', ''))}.</strong> {_render_words(route.get('description', ''))}</p>"
         f"<table>{rows}</table>{shown}<table>{answers}</table>"
     )

@@ -85,7 +85,8 @@ async def ask(
         documents = 1 if outcome.passages else (await roma.store.counts(call.settings.tenant))[0]
     call.emit(outcome, lambda: show_answer(outcome))
     if not documents:
-        note("There are no documents in this workspace yet: roma ingest PATH brings some in.")
+        place = call.settings.workspace
+        note(f"There are no documents in {place} yet: roma ingest PATH brings some in, --workspace names another.")
     return OK
 
 
@@ -165,7 +166,8 @@ def show_answer(output: TailorOutput) -> None:
         _render_answer(output)
     else:
         write("\n".join(format_answer(output)))
-    notes = [f"written by {output.model}" + (f" ({output.model_reason})" if output.model_reason else "")]
+    writer = f"written by {output.model}" if output.model else "no model was asked"
+    notes = [writer + (f" ({output.model_reason})" if output.model_reason else "")]
     notes += [output.route.words] if output.route is not None else []
     notes += [output.saved.words] if output.saved is not None else []
     notes += [f"degraded: {reason}" for reason in output.degraded_reasons]

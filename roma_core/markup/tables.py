@@ -296,6 +296,8 @@ def read_cited_words(quote: str) -> str:
 def skip_rows(quote: str) -> str:
     """Return a quote for display: of a table its caption, its header and the last row, which is the cited one.
 
+    A quote that goes on behind the table, as to a caption below it, is left whole: its cited row may be any.
+
     >>> print(skip_rows("| Tool | Price |\\n| --- | --- |\\n| hammer | 9 € |\\n| saw | 2 € |\\n| wet saw | 31 € |"))
     | Tool | Price |
     | --- | --- |
@@ -307,6 +309,6 @@ def skip_rows(quote: str) -> str:
     if rule is None:
         return quote
     rows = [at for at in range(rule + 1, len(lines)) if is_table_row(lines[at])]
-    if len(rows) < 3:
+    if len(rows) < 3 or any(line.strip() for line in lines[rows[-1] + 1 :]):
         return quote
     return "\n".join([*lines[: rows[0]], "| … |", *lines[rows[-1] :]])

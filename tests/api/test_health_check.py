@@ -78,6 +78,8 @@ async def test_docs_work_offline_and_escape(service: Any) -> None:
     for path in service.app.openapi()["paths"]:
         assert path in page.text
     assert "ERR_NOT_FOUND" in page.text
+    assert "<code>application/problem+json</code> whose <code>failure</code>" in page.text
+    assert "`" not in page.text.partition("<h2>Schemas</h2>")[0]
 
 
 async def test_openapi_documents_errors_examples_and_security(service: Any) -> None:

@@ -119,6 +119,15 @@ test("who waits for a model that thinks sees how far its thoughts are", () => {
   expect(root.querySelector("[data-now=true]").textContent).toContain("Thinking: 120 words …");
 });
 
+test("the card of a badge shows the rows of a table one below another", async () => {
+  const quote = "Dues in\nEUR:\n\n| Boat | Dues |\n| --- | ---: |\n| Ferry | 97 |";
+  const blocks = ['<p>97 <a class="roma-badge" data-verdict="supported" data-citation="0" tabindex="0">1</a></p>'];
+  show(makeTurn({blocks, citations: [makeCitation({quote})]}));
+  root.querySelector(".roma-answer .roma-badge").dispatchEvent(new FocusEvent("focusin", {bubbles: true}));
+  await settled();
+  expect(root.querySelector(".roma-card blockquote").textContent).toBe("Dues in EUR:\n\n| Boat | Dues |\n| Ferry | 97 |");
+});
+
 test("the focus shows the card of a badge, and takes it away", async () => {
   const blocks = ['<p>Green <a class="roma-badge" data-verdict="supported" data-citation="0" tabindex="0">1</a></p>'];
   show(makeTurn({blocks}));

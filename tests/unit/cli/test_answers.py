@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from roma_core.cli import main
 from roma_core.cli.answers import format_citations
 from roma_core.types import Citation, TailorOutput
 
@@ -56,3 +61,15 @@ def test_the_same_words_with_two_verdicts_are_two_lines() -> None:
 def test_a_quote_stays_on_one_line_and_tells_who_found_it() -> None:
     output = TailorOutput(answer="", citations=(citation(1, 5, "one\n two", place="", found_by="roma"),))
     assert format_citations(output)[1] == "    5-13, found by ROMA, supported: “one two”"
+
+
+def test_an_empty_workspace_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROMA_EMBEDDER", "fake")
+    monkeypatch.setenv("ROMA_RERANKER", "none")
+    workspace = tmp_path / "misspelt"
+    assert main(["ask", "When does the valve open?", "--workspace", str(workspace)]) == 0
+    told = capsys.readouterr().err
+    assert "no model was asked (no passages)" in told
+    assert f"There are no documents in {workspace} yet: roma ingest PATH brings some in" in told

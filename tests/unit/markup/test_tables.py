@@ -135,6 +135,8 @@ def test_a_long_table_is_shown_by_its_head_and_its_last_row() -> None:
     assert skip_rows(head + rows) == f"{head}| … |\n| Heron | 6 |"
     assert skip_rows(head + ROWS) == head + ROWS
     assert skip_rows("| no header |\nOther words.") == "| no header |\nOther words."
+    below = head + rows + "\n\nTable 1. The cited row may be any."
+    assert skip_rows(below) == below
 
 
 @pytest.mark.parametrize("line", ["| a \\| b | c |", "a \\| b | c"])

@@ -44,9 +44,12 @@ function Stages({stages, isRunning}) {
   })}</ol>`;
 }
 
-/** The beginning and the end of a long quote: the row that a table is quoted for stands last. */
+const RULE = /\n\|(?:\s*:?-+:?\s*\|)+(?=\n|$)/g;
+
+/** The beginning and the end of a long quote; of its lines the rows of a table and paragraphs stand by themselves. */
 function shorten(quote) {
-  return quote.length > 320 ? `${quote.slice(0, 160)} … ${quote.slice(-160)}` : quote;
+  const words = quote.replace(RULE, "").replace(/(?<!\n)\n(?![|\n])/g, " ");
+  return words.length > 400 ? `${words.slice(0, 200)} … ${words.slice(-200)}` : words;
 }
 
 /** The card that a badge shows while the pointer or the focus is on it. */
