@@ -94,6 +94,8 @@ class SentenceRanker(Protocol):
 class PairScores:
     """The scores of a ranker for one answer: each pair of a question and a text is read once.
 
+    >>> import asyncio
+    >>> from roma_core.writers.extractive.overlap import OverlapRanker
     >>> scores = PairScores(OverlapRanker())
     >>> asyncio.run(scores.of("Which dog?", ["A dog.", "A dog."]))
     [1.0, 1.0]
