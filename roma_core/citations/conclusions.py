@@ -206,6 +206,8 @@ def _plain_facts(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if key in _CLOSING and rest[0].key == "at":
         for told in _CLOSING[key]:
             yield [*subject, *make_phrase(told, words[verb]), *rest[1:]]
+    if key == "opens" and len(rest) > 1 and rest[0].key.partition(" ")[0].partition(":")[0] in {"on", "every"}:
+        yield [*subject, *make_phrase("is open", words[verb]), *rest]
     if key == "seats" and rest[0].is_number:
         has, seats, people = (make_word(word, words[verb]) for word in ("has", "seats", "people"))
         yield [*subject, has, rest[0], seats, *rest[1:]]

@@ -116,7 +116,10 @@ def find_left_out(
         return find_cut_after(words, previous, before)
     if next_source is not None and _cuts_range(words, next_source):
         return [Reason("number", next_source.text, text_of(words))]
-    if any(";" in word.gap for word in words[1:]) or _has_own_subject(words):
+    is_over_border = any(";" in word.gap for word in words[1:])
+    if ";" in words[0].gap and next_source is not None:
+        is_over_border = is_over_border or not set(next_source.gap) & PARTING
+    if is_over_border or _has_own_subject(words):
         return [Reason("left out", source=text_of(words))]
     if keys[0] in {"or", "nor"} or keys[-1] in {"or", "nor"}:
         return [Reason("quantifier", source=text_of(words))]
@@ -404,6 +407,8 @@ def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[
     if kept and _parts_group(words[-1], kept[0]):
         return [Reason("left out", source=words[-1].text)]
     if len(words) > 1 and ((last == "of" and words[-2].is_number) or (last == "year" and keys[-2] in _KINDS_OF_YEAR)):
+        return [Reason("quantifier", source=text_of(words))]
+    if len(words) > 2 and keys[-2:] == ["of", "the"] and words[-3].is_number:
         return [Reason("quantifier", source=text_of(words))]
     if last in {"or", "nor"} or (last == "and" and "between" in keys):
         return [Reason("quantifier", source=text_of(words))]

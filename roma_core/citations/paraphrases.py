@@ -63,6 +63,10 @@ def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _ends_of_change(words)
     yield from _abilities(words)
     yield from _counts_of_them(words)
+    yield from _deadlines(words)
+    yield from _parts_of_all(words)
+    yield from _gapped_clauses(words)
+    yield from _purposes(words)
     yield from _life_dates(words)
     yield from _not_only(words)
     yield from _value_pairs(words)
@@ -109,6 +113,8 @@ def _prices(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if not verb or not _is_price(words[verb + 1]):
         return
     subject, price = list(words[:verb]), words[verb + 1]
+    if words[verb].key != "is":
+        yield [*subject, make_word("is", words[verb]), *words[verb + 1 :]]
     if words[verb].key == "is":
         yield [*subject, make_word("costs", words[verb]), *words[verb + 1 :]]
     if verb + 3 < len(words) and words[verb + 2].key == "for":
@@ -189,6 +195,67 @@ def _counts_of_them(words: Sequence[ClaimWord]) -> Iterator[Words]:
             yield [replace(words[index], gap=" "), noun, *words[index + 3 :]]
             yield [replace(words[index], gap=" "), *make_phrase("of the", noun), noun, *words[index + 3 :]]
         return
+
+
+def _deadlines(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "the deadline for plans is 15 June" for "plans must be submitted by 15 June"."""
+    must = next((i for i in range(1, len(words) - 4) if words[i].key == "must"), 0)
+    place = next((i for i in range(must + 3, len(words) - 1) if words[i].key == "by" and words[i + 1].date), 0)
+    is_handing_in = must and words[must + 1].key == "be" and words[must + 2].key in _HANDED_IN
+    if place and is_handing_in:
+        thing = words[: next((i for i in range(1, must) if words[i].key in PREPOSITIONS), must)]
+        like = words[must]
+        yield [*make_phrase("the deadline for", like), *thing, make_word("is", like), *words[place + 1 :]]
+
+
+_HANDED_IN = frozenset("submitted sent received filed paid returned handed made".split())
+
+
+def _parts_of_all(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "two plants V" for "two of the three plants V"."""
+    for index in range(min(3, len(words) - 5)):
+        part, of, the, whole, noun = words[index : index + 5]
+        if part.is_number and (of.key, the.key) == ("of", "the") and whole.is_number and noun.is_content:
+            yield [*words[:index], part, *words[index + 4 :]]
+            return
+
+
+def _gapped_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "large repairs are paid by B" for "small repairs are paid by A, large ones by B"."""
+    be = next((index for index in range(1, len(words) - 5) if words[index].key in _BEING), 0)
+    if not be or not is_past_form(words[be + 1]) or words[be + 2].key not in PREPOSITIONS:
+        return
+    comma = next((i for i in range(be + 4, len(words) - 2) if "," in words[i].gap), 0)
+    begin = comma + 1 if comma and words[comma].key == "and" else comma
+    joint = next((i for i in range(begin + 1, len(words) - 1) if words[i].key == words[be + 2].key), 0) if comma else 0
+    subject = list(words[begin:joint])
+    if not 0 < len(subject) <= 4 or any(word.key in AUXILIARIES or is_past_form(word) for word in subject):
+        return
+    if subject[-1].key == "ones":
+        head = next(i for i in range(be) if words[i + 1].key in PREPOSITIONS or i + 1 == be)
+        subject = [*subject[:-1], words[head]]
+    yield [replace(subject[0], gap=" "), *subject[1:], *words[be : be + 2], *words[joint:]]
+
+
+def _purposes(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "P is raised by turning O" and "you can raise P by turning O" for "Turn O to raise P"."""
+    place = next((i for i in range(2, len(words) - 2) if words[i].key == "to"), 0)
+    is_order = place and words[0].text[:1].isupper() and not words[0].is_name and words[1].key in DETERMINERS
+    if not is_order or find_verb(words) or words[place + 2].key not in DETERMINERS:
+        return
+    verb, goal, thing = words[0], words[place + 1], list(words[place + 2 :])
+    by = make_word("by", verb)
+    for doing in _in_progress(verb):
+        means = [by, doing, *words[1:place]]
+        yield [*thing, make_word("is", goal), in_form(goal, PARTICIPLE), *means]
+        yield [*make_phrase("you can", goal), goal, *thing, *means]
+
+
+def _in_progress(verb: ClaimWord) -> Iterator[ClaimWord]:
+    """Yield the forms that "-ing" may give a verb: "turning", "moving", "cutting"."""
+    base = verb.key
+    for key in (f"{base}ing", f"{base.removesuffix('e')}ing", f"{base}{base[-1]}ing"):
+        yield make_word(key, verb)
 
 
 def _life_dates(words: Sequence[ClaimWord]) -> Iterator[Words]:

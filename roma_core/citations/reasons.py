@@ -7,6 +7,7 @@ from typing import Literal
 
 from roma_core.citations.lexicon import NEGATIONS, SOFT_DENIALS
 from roma_core.citations.numbers import MONTHS, UNITS
+from roma_core.types import CitationVerdict
 
 ReasonKind = Literal[
     "quotation", "number", "unit", "code", "negation", "direction", "quantifier", "hedge", "condition", "attribution",
@@ -58,3 +59,19 @@ class Reason:
         if self.kind not in CONTRADICTING or not self.is_slot:
             return False
         return self.kind == "negation" or bool(self.claim and self.source)
+
+
+@dataclass(frozen=True)
+class Support:
+    """``passage[start:end]`` is the best quote for a claim; ``score`` is the weighted coverage (0..1)."""
+
+    start: int
+    end: int
+    verdict: CitationVerdict
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a model may confirm the claim: nothing final speaks against it."""
+        return self.verdict in {"partial", "unsupported"} and not any(reason.is_final for reason in self.reasons)

@@ -76,6 +76,8 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from _reduced_clauses(words)
     yield from _roles(words)
     yield from _named_roles(words)
+    yield from _owned_roles(words)
+    yield from _owned_parts(words)
     yield from _belongings(words)
     yield from _namings(words)
     yield from _orders(words)
@@ -429,6 +431,29 @@ def _named_roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
                 yield [*(replace(word, gap=" ") for word in name), make_word(be, words[index]), *words[begin:index]]
 
 
+def _owned_roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "Ada Kern is the coach of Norra" for "Norra's coach Ada Kern"."""
+    for index in range(1, len(words) - 2):
+        owner, role, name = words[index - 1], words[index], words[index + 1 : index + 3]
+        is_owner = owner.text.replace("’", "'").endswith("'s") and owner.is_content
+        if is_owner and role.text.islower() and all(word.is_name and word.gap == " " for word in name):
+            of, the = make_word("of", role), make_word("the", role)
+            for be in ("is", "was"):
+                yield [*name, make_word(be, role), the, role, of, replace(owner, gap=" ")]
+
+
+def _owned_parts(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "the tower of the hall V" for "The hall was built in 1570; its tower V"."""
+    subject = words[: find_verb(words)]
+    place = next((i for i in range(len(subject) + 2, len(words) - 2) if words[i].key == "its"), 0)
+    is_clause = place and (";" in words[place].gap or (words[place - 1].key == "and" and "," in words[place - 1].gap))
+    is_thing = len(subject) > 0 and all(word.key not in PREPOSITIONS | {"and"} for word in subject)
+    verb = find_verb(words[place:]) if is_clause and is_thing else 0
+    if verb:
+        part = words[place + 1 : place + verb]
+        yield [make_word("the", words[place]), *part, make_word("of", words[place]), *subject, *words[place + verb :]]
+
+
 def _belongings(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "S has A" for "S is a N with A and B"."""
     verb = next((index for index in range(1, min(len(words), 8)) if words[index].key in _BE), 0)
@@ -541,7 +566,7 @@ def _may_be_order(order: Sequence[ClaimWord]) -> bool:
     first = order[0]
     if first.kind != "word" or first.is_name or first.key in _NO_ORDERS or not first.text[:1].isalpha():
         return False
-    if is_past_form(first) or first.key.endswith("ing"):
+    if is_past_form(first) or first.key.endswith("ing") or "'s" in first.text.replace("’", "'"):
         return False
     following = order[1]
     if following.is_name and first.text[:1].isupper() and find_verb(order):  # "Petra Lind leads the choir"

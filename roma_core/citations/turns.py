@@ -32,6 +32,7 @@ from roma_core.citations.verbs import (
     PARTING,
     THIRD_PERSON,
     in_form,
+    is_past_form,
     is_verb_at,
 )
 from roma_core.citations.words import (
@@ -135,6 +136,8 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for opening in openings[:3]:
         for end in range(place + 2, min(len(words), place + _MOST_AGENT_WORDS) + 1):
             agent = words[place + 1 : end]
+            if any(set(word.gap) & set(";:()") for word in agent[1:]):
+                break
             if end < len(words) and _goes_on(words, end):
                 continue
             if place == verb + 2 and words[verb + 1].key in PREPOSITIONS:  # "was paid for by"
@@ -175,7 +178,7 @@ def turn_agentless(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for verb in range(2, min(len(words), 10)):
         if words[verb - 1].key in _BE and _is_participle(words[verb]) and words[verb - 2].key not in {"not", "that"}:
             active, subject_end = _read_passive(words, verb)
-            if (len(active) == 1 or active[0].key == "must") and not any(
+            if (len(active) == 1 or active[0].key in {"must", "can"}) and not any(
                 word.key in _HEADS for word in words[:subject_end]
             ):
                 yield [*active, *words[:subject_end], *words[verb + 1 :]]
@@ -339,6 +342,7 @@ def _is_plain_noun(word: ClaimWord) -> bool:
 
 def turn_compound(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     """Yield "support for Ruby 5" for "Ruby 5 support" and "lenses for cameras" for "camera lenses"."""
+    words = words[1:] if words[0].key == "the" else words
     verb = next((index for index in range(2, min(6, len(words) - 1)) if is_verb_at(words, index)), 0)
     if not verb or any(not word.is_content for word in words[: verb - 1]):
         return
@@ -425,10 +429,109 @@ def turn_progressive(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
             if words[index].key == "was":
                 yield [*words[:index], in_form(doing, PARTICIPLE), *words[index + 2 :]]
                 return
-            base = doing.key.removesuffix("ing")
-            for verb in (f"{base}s", f"{base}es", f"{base[:-1]}s"):  # "opens", "drives", "plans"
-                yield [*words[:index], make_word(verb, doing), *words[index + 2 :]]
+            for does in _third_persons(doing):
+                yield [*words[:index], does, *words[index + 2 :]]
             return
+
+
+def turn_denial(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "receive no money" for "do not receive money", and the other way round."""
+    for index in range(1, len(words) - 3):
+        does, denial, verb, thing = words[index : index + 4]
+        if does.key in {"does", "did"} and denial.key == "not" and thing.is_content and not thing.is_number:
+            form = PARTICIPLE if does.key == "did" else THIRD_PERSON
+            yield [*words[:index], in_form(verb, form), make_word("no", denial), *words[index + 3 :]]
+            return
+    index = next((i for i in range(2, len(words) - 1) if words[i].key == "no"), 0)
+    if index and words[index - 1].is_content and words[index + 1].is_content:
+        verb = words[index - 1]
+        auxiliary = make_word("did" if is_past_form(verb) else "does", verb)
+        denied = [auxiliary, make_word("not", words[index]), in_form(verb, THIRD_PERSON)]
+        yield [*words[: index - 1], *denied, *words[index + 1 :]]
+
+
+def turn_ban(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "may not leave" for "is not allowed to leave"."""
+    for index in range(1, len(words) - 2):
+        if words[index].key == "must" and words[index].text in {"is", "are"} and words[index + 1].key == "not":
+            yield [*words[:index], make_word("may", words[index]), *words[index + 1 :]]
+            return
+
+
+def turn_task(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the porter clears the snow" for "the porter is responsible for clearing the snow"."""
+    for index in range(1, len(words) - 3):
+        keys = [word.key for word in words[index : index + 3]]
+        if keys == ["is", "responsible", "for"] and words[index + 3].key.endswith("ing"):
+            for does in _third_persons(words[index + 3]):
+                yield [*words[:index], does, *words[index + 4 :]]
+
+
+def turn_concession(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "A but B" for "B, although A" and for "Although A, B"."""
+    place = next((i for i, word in enumerate(words) if word.key in {"although", "though"}), None)
+    if place is None:
+        return
+    if place > 2:
+        first, second = words[place + 1 :], words[:place]
+    else:
+        comma = next((i for i in range(3, len(words) - 2) if "," in words[i].gap), 0)
+        first, second = (words[1:comma], words[comma:]) if place == 0 and comma else ((), ())
+    if len(first) > 1 and len(second) > 1:
+        yield [*first, make_word("but", words[place]), *second]
+
+
+_OF_ITSELF = frozenset("closed opened started begun ended".split())
+
+
+def turn_of_itself(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "the mine closed in 1986" for "the mine was closed in 1986"."""
+    for index in range(1, len(words) - 2):
+        if words[index].key == "was" and words[index + 1].key in _OF_ITSELF and words[index + 2].key == "in":
+            yield [*words[:index], *words[index + 1 :]]
+            return
+
+
+def turn_description(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "called the result solid" for "described the result as solid"."""
+    verb = next((i for i in range(1, len(words) - 3) if words[i].key in {"described", "describes"}), 0)
+    place = next((i for i in range(verb + 2, len(words) - 1) if words[i].key == "as"), 0) if verb else 0
+    if place:
+        called = make_word("called" if words[verb].key == "described" else "calls", words[verb])
+        yield [*words[:verb], called, *words[verb + 1 : place], *words[place + 1 :]]
+
+
+_EASY_ADVERBS = frozenset("mainly mostly usually often always sometimes rarely generally still now".split())
+
+
+def turn_adverb(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "hunts mainly at dusk" for "mainly hunts at dusk"."""
+    for index in range(1, len(words) - 2):
+        if words[index].key in _EASY_ADVERBS and is_verb_at(words, index + 1):
+            yield [*words[:index], words[index + 1], words[index], *words[index + 2 :]]
+            return
+
+
+def turn_absence(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield "no data was lost" for "there was no loss of data"."""
+    if len(words) < 6 or words[0].key != "there" or words[2].key != "no" or words[4].key != "of":
+        return
+    if words[1].key in _BE and words[3].key in _LOSSES:
+        end = next((i for i in range(6, len(words)) if words[i].key in PREPOSITIONS), len(words))
+        done = make_word(_LOSSES[words[3].key], words[3])
+        yield [words[2], *words[5:end], words[1], done, *words[end:]]
+
+
+_LOSSES = {
+    "loss": "lost", "change": "changed", "use": "used", "theft": "stolen", "damage": "damaged", "increase": "increased",
+}  # fmt: skip
+
+
+def _third_persons(doing: ClaimWord) -> Iterator[ClaimWord]:
+    """Yield what an "-ing" may be the form of: "opens", "drives", "plans"."""
+    base = doing.key.removesuffix("ing")
+    for key in (f"{base}s", f"{base}es", f"{base[:-1]}s"):
+        yield make_word(key, doing)
 
 
 def turn_share(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
@@ -438,7 +541,9 @@ def turn_share(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     start = 2 if words[0].key == "out" else 1
     comma = next((i for i in range(start + 2, min(8, len(words) - 1)) if "," in words[i].gap and words[i].is_number), 0)
     if comma:
-        yield [words[comma], make_word("of", words[0]), *words[start:comma], *words[comma + 1 :]]
+        share = [words[comma], make_word("of", words[0]), *words[start:comma], *words[comma + 1 :]]
+        yield share
+        yield from turn_adverbials(share)
 
 
 def turn_per(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
@@ -454,6 +559,9 @@ def turn_copula(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     place = next((index for index, word in enumerate(words) if word.key in {"is", "was"}), 0)
     if 0 < place < len(words) - 1 and "the" in {words[0].key, words[place + 1].key}:
         yield [*words[place + 1 :], words[place], *words[:place]]
+        end = next((i for i in range(place + 2, len(words)) if _begins_adverbial(words, i)), 0)
+        if end:  # "the first choice is oil in mild cases"
+            yield [*words[place + 1 : end], words[place], *words[:place], *words[end:]]
 
 
 _ENDS_SUBJECT = frozenset(
@@ -512,3 +620,19 @@ def turn_pair(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for end in (place + 2, place + 3):
         if place and end < len(words) and words[end - 1].is_content:
             yield [*words[place + 1 : end], words[place], *words[:place], *words[end:]]
+
+
+_TURNS = (
+    turn_adverbials,     turn_active,     turn_comparison,     turn_copula,     turn_report,     turn_pair,
+    turn_generic,     turn_genitive,     turn_agentless,     turn_span,     turn_plural,     turn_supposed,
+    turn_inclusion,     turn_only,     turn_group,     turn_cause,     turn_date,     turn_duty,     turn_order,
+    turn_place,     turn_singular,     turn_ends,     turn_compound,     turn_progressive,     turn_share,
+    turn_per,     turn_object_compound,     turn_denial,     turn_ban,     turn_task,     turn_concession,
+    turn_of_itself,     turn_description,     turn_adverb,     turn_absence,
+)  # fmt: skip
+
+
+def read_turns(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
+    """Yield the words in another order or voice, with the same meaning."""
+    for turn in _TURNS:
+        yield from turn(words)

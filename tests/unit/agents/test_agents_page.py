@@ -12,7 +12,8 @@ from roma_core.agents.guardrails import DEFAULTS, RULES
 from roma_core.agents.orchestrator import CALLERS_FAULT
 from roma_core.agents.pipeline import Pipeline, Stage
 from roma_core.agents.prompts import all_prompts
-from roma_core.citations.verdict import COPIES, FOLLOWS, KNOWN, LONG_RUN, ONE_FACT, PARTIAL, STRICTER, SUPPORTED
+from roma_core.citations.rewordings import KNOWN, ONE_FACT, PARTIAL, STRICTER, SUPPORTED
+from roma_core.citations.verdict import COPIES, FOLLOWS, LONG_RUN
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "02_AGENT_SPECS.md").read_text(encoding="utf-8")
