@@ -272,6 +272,10 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*other, lost, *numbers, to, *subject, *rest]
         yield [*subject, won, against, *other, *numbers, *rest]
         yield [*subject, won, *numbers, against, *other, *rest]
+        if event := _read_event(rest):
+            yield [*subject, won, *event, against, *other, *numbers]
+            yield [*other, lost, *event, to, *subject, *numbers]
+            yield [*subject, won, *event]
     elif base == "lose" and (place := _end_of_score(words, verb + 1)) < len(words) - 1 and words[place].key == "to":
         end = _end_of_noun(words, place + 1)
         score = _end_of_score(words, end)
@@ -297,6 +301,15 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
     elif base == "teach" and other and all(word.is_name for word in other):
         for role in ("student", "pupil"):
             yield [*other, *make_phrase(f"was a {role} of", words[verb]), *subject, *rest]
+
+
+_EVENTS = frozenset("final semifinal match game race derby playoff election tournament".split())
+
+
+def _read_event(words: Sequence[ClaimWord]) -> Words:
+    """Return "the cup final" of "in the cup final on Saturday"."""
+    end = next((i for i in range(2, min(5, len(words))) if words[i].key in _EVENTS), 0)
+    return list(words[1 : end + 1]) if end and words[0].key == "in" and words[1].key == "the" else []
 
 
 def _end_of_score(words: Sequence[ClaimWord], start: int) -> int:

@@ -275,7 +275,7 @@ def _is_resolved(
 
 def _is_expanded_name(edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: SourceWords) -> bool:
     """Return whether "Ada Kern" stands for the source's "Kern", which the passage makes plain elsewhere."""
-    if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
+    if next_claim is None or not all(word.text[:1].isupper() for word in new) or not next_claim.is_name:
         return False
     if any(word.is_content for word in edit.source):
         return False

@@ -269,7 +269,8 @@ in_the_event_of, turned_into became, at_weekends on_weekends, lawyer attorney, l
 holidays vacations, flat apartment, flats apartments, autumn fall, lorry truck, lorries trucks, motorway highway,
 pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform, tells informs, lowers
 reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted, deadline closing_date,
-mistake error, mistakes errors, kept held
+mistake error, mistakes errors, kept held,
+terminate end, terminates ends, terminated ended, turn switch, turns switches, turned switched
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

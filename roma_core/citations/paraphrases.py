@@ -19,6 +19,7 @@ from roma_core.citations.lexicon import (
     PREPOSITIONS,
 )
 from roma_core.citations.numbers import CURRENCIES
+from roma_core.citations.phrases import BOUND_NAMES
 from roma_core.citations.statements import (
     read_statements,
 )
@@ -62,6 +63,8 @@ def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _new_values(words)
     yield from _ends_of_change(words)
     yield from _abilities(words)
+    yield from _preferences(words)
+    yield from _other_ways(words)
     yield from _counts_of_them(words)
     yield from _deadlines(words)
     yield from _parts_of_all(words)
@@ -147,6 +150,9 @@ def _new_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 def _ends_of_change(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "S fell to 44", "S was 44" and "S fell by 7" for "S fell from 51 to 44" and "S fell by 7 to 44"."""
+    for index in range(2, len(words) - 1):
+        if words[index].key == "to" and words[index + 1].is_number and words[index - 1].key in _MOVING:
+            yield [*words[: index - 1], make_word("was", words[index]), *words[index + 1 :]]
     for index in range(2, len(words) - 3):
         before, low, to, high = words[index : index + 4]
         if before.key not in {"from", "by"} or to.key != "to" or not (low.is_number and high.is_number):
@@ -163,6 +169,25 @@ def _ends_of_change(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*subject, *make_phrase("amounted to", to), high, *rest]
         yield [*words[:index], *rest]
         return
+
+
+_MOVING = frozenset("fell rose sank dropped grew climbed increased decreased declined shrank".split())
+
+
+def _preferences(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "preference is given to S" for "S are preferred"."""
+    if len(words) > 2 and words[-1].key in {"preferred", "favored"} and words[-2].key == "is":
+        yield [*make_phrase("preference is given to", words[-1]), *words[:-2]]
+
+
+def _other_ways(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S may enter at once in an emergency" for "S may enter with notice, or at once in an emergency"."""
+    joint = next((i for i in range(4, len(words) - 3) if words[i].key == "or" and "," in words[i].gap), 0)
+    verb = find_verb(words[:joint]) if joint else 0
+    start = next((i for i in range(verb + 2, joint) if words[i].key in PREPOSITIONS), 0) if verb else 0
+    if start and words[joint + 1].key in PREPOSITIONS and not find_verb(words[joint:]):
+        yield [*words[:start], *words[joint + 1 :]]
+        yield list(words[:joint])
 
 
 def _with_unit_of(word: ClaimWord, other: ClaimWord) -> ClaimWord:
@@ -213,7 +238,7 @@ _HANDED_IN = frozenset("submitted sent received filed paid returned handed made"
 
 def _parts_of_all(words: Sequence[ClaimWord]) -> Iterator[Words]:
     """Yield "two plants V" for "two of the three plants V"."""
-    for index in range(min(3, len(words) - 5)):
+    for index in range(min(6, len(words) - 5)):
         part, of, the, whole, noun = words[index : index + 5]
         if part.is_number and (of.key, the.key) == ("of", "the") and whole.is_number and noun.is_content:
             yield [*words[:index], part, *words[index + 4 :]]
@@ -232,7 +257,8 @@ def _gapped_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if not 0 < len(subject) <= 4 or any(word.key in AUXILIARIES or is_past_form(word) for word in subject):
         return
     if subject[-1].key == "ones":
-        head = next(i for i in range(be) if words[i + 1].key in PREPOSITIONS or i + 1 == be)
+        ends = PREPOSITIONS | BOUND_NAMES
+        head = next(i for i in range(be) if words[i + 1].key in ends or i + 1 == be)
         subject = [*subject[:-1], words[head]]
     yield [replace(subject[0], gap=" "), *subject[1:], *words[be : be + 2], *words[joint:]]
 

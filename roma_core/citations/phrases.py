@@ -166,7 +166,15 @@ def _bound_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWo
 
 
 def _limit_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
-    """Read "must not exceed 5" and "is capped at 5" as "is at most 5"."""
+    """Read "must not exceed 5" and "is capped at 5" as "is at most 5", and "exceeds 5" as "is more than 5"."""
+    if words[index].key in {"exceeds", "exceed", "exceeded"} and _is_number_at(words, index + 1):
+        if index and words[index - 1].key in {"not", "to", "may", "can", "must"}:
+            return None
+        be = "was" if words[index].key == "exceeded" else "is"
+        return 1, [
+            replace(words[index], key=be, stem=be),
+            replace(_merge(words[index : index + 1], "more than"), gap=" "),
+        ]
     is_verb = words[index].key in {"must", "shall", "may", "can", "does", "is", "should"}
     if not is_verb or _keys(words, index + 1, 2) not in _LIMITS or not _is_number_at(words, index + 3):
         return None

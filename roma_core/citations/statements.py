@@ -528,6 +528,9 @@ def tell_order(order: Sequence[ClaimWord]) -> Iterator[Words]:
         denial, order = [order[0]], order[1:]
     if len(order) < 2 or not _may_be_order(order):
         return
+    joint = next((i for i in range(2, len(order) - 2) if order[i].key == "or"), 0) if denial else 0
+    if joint and _may_be_order(order[joint + 1 :]):  # "never open it or touch the wire"
+        yield from tell_order([make_word("never", denial[0]), *order[joint + 1 :]])
     verb = order[0]
     if order[1].key in PARTICLES and len(order) > 3:
         done = in_form(verb, PARTICIPLE)

@@ -68,6 +68,9 @@ def turn_adverbials(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
     for start in range(max(2, len(words) - 4), len(words) - 1):
         if words[start].key in {"for", "with"}:
             yield [*words[start:], *words[:start]]
+    if len(starts) > 1 and starts[-2] > 1 and starts[-1] < len(words):  # "at noon on 5 May" for "on 5 May at noon"
+        first, last = starts[-2:]
+        yield [*words[last:], *words[first:last], *words[:first]]
     is_opening = words[0].key in {"with", "for", "by"} or words[0].key.removesuffix("s") in WEEKDAYS
     if is_opening or starts[:1] == [0]:
         for end in _ends_of_opening(words):
@@ -103,7 +106,7 @@ def _ends_of_opening(words: Sequence[ClaimWord]) -> list[int]:
 def move_opening(words: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Return the words with the adverbial before their first comma at the end; nothing where none stands there."""
     comma = next((index for index in range(2, min(9, len(words) - 2)) if "," in words[index].gap), 0)
-    is_opening = words[0].key in _HEADS | {"for", "with", "by", "from"}
+    is_opening = words[0].key in _HEADS | {"for", "with", "by", "from"} or words[0].is_number
     return [replace(words[comma], gap=" "), *words[comma + 1 :], *words[:comma]] if comma and is_opening else []
 
 
@@ -479,6 +482,7 @@ def turn_concession(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         first, second = (words[1:comma], words[comma:]) if place == 0 and comma else ((), ())
     if len(first) > 1 and len(second) > 1:
         yield [*first, make_word("but", words[place]), *second]
+        yield from turn_adverbials([*first, make_word("but", words[place]), *second])
 
 
 _OF_ITSELF = frozenset("closed opened started begun ended".split())
@@ -513,10 +517,11 @@ def turn_adverb(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 
 
 def turn_absence(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
-    """Yield "no data was lost" for "there was no loss of data"."""
-    if len(words) < 6 or words[0].key != "there" or words[2].key != "no" or words[4].key != "of":
+    """Yield "no data was lost" for "there was no loss of data", and "no gap was found" for "there was no gap"."""
+    if len(words) < 5 or words[0].key != "there" or words[1].key not in _BE or words[2].key != "no":
         return
-    if words[1].key in _BE and words[3].key in _LOSSES:
+    yield [*words[2:], *make_phrase(f"{words[1].key} found", words[1])]
+    if words[4].key == "of" and words[3].key in _LOSSES and len(words) > 5:
         end = next((i for i in range(6, len(words)) if words[i].key in PREPOSITIONS), len(words))
         done = make_word(_LOSSES[words[3].key], words[3])
         yield [words[2], *words[5:end], words[1], done, *words[end:]]
