@@ -41,7 +41,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("rst", 4, (media.RST,), "roma_core.parsers.text.rst:parse"),
     Parser("rtf", 3, (media.RTF,), "roma_core.parsers.office.rtf:parse", tracks_changes=True),
     Parser("subtitles", 1, (media.SRT, media.VTT), "roma_core.parsers.text.subtitles:parse"),
-    Parser("text", 2, (media.TEXT,), "roma_core.parsers.text.plain:parse"),
+    Parser("text", 3, (media.TEXT,), "roma_core.parsers.text.plain:parse"),
     Parser("toml", 1, (media.TOML,), "roma_core.parsers.text.code:parse_toml"),
     Parser("wiki", 2, (media.WIKI,), "roma_core.parsers.text.light:parse_wiki"),
     Parser("xls", 3, (media.XLS,), "roma_core.parsers.office.spreadsheet:parse_xls"),

@@ -48,6 +48,7 @@ from roma_core.writers.extractive.recipes import (
     quote_section,
     quote_units,
     render_tables,
+    state_events,
     state_facts,
     summarise,
 )
@@ -238,6 +239,8 @@ class Reading:
     def answer_whole(self) -> QuotedAnswer | None:
         """Return an answer that needs no ranker: facts of documents, and summaries."""
         answer = state_facts(self.question, self.sources) or quote_changes(self.question, self.sources)
+        answer = answer or state_events(self.question, self.sources)
+        answer = answer or state_events(self.question, self.sources)
         if answer is None and self.question.kind == "summary":
             answer = summarise(self.question, self.sources)
         return self.give(answer.pieces, "") if answer is not None else None

@@ -26,6 +26,7 @@ from roma_core.markup.sentences import Sentence, split_part, split_sentences
 from roma_core.markup.tables import read_tables, split_cells
 from roma_core.types import Chunk, Document
 from roma_core.writers.extractive.editions import find_changes
+from roma_core.writers.extractive.events import find_events
 from roma_core.writers.extractive.facts import (
     asks_author,
     asks_date,
@@ -412,6 +413,22 @@ def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | N
         return None
     pieces = tuple(quote_rows(answer, sources))
     return RecipeAnswer(pieces, answer.coverage, is_whole=answer.is_computed, table=answer)
+
+
+def state_events(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return what the documents have for the day of a question that asks what happens on it."""
+    events = find_events(question, sources.documents)
+    if events is None:
+        return None
+    pieces: list[str] = []
+    for line in events.lines:
+        number = sources.cite(line.document, line.start, line.end)
+        said = escape_markers(" ".join(line.document.text[line.start : line.end].split()))
+        pieces.append(join_piece("\n\n" if pieces else "", f"{said} [{number}]"))
+    for table, rows in events.rows:
+        first, *others = quote_rows(TableAnswer(table, rows, "", 1.0), sources)
+        pieces += [join_piece("\n\n" if pieces else "", first), *others]
+    return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
 
 
 def look_up_foreign(question: str, languages: Sequence[str], sources: CitedSources) -> RecipeAnswer | None:

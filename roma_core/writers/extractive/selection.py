@@ -18,6 +18,7 @@ from roma_core.citations.conflicts import (
     find_conflict,
     is_near_copy,
 )
+from roma_core.citations.numbers import MONTH_NAMES
 from roma_core.citations.words import read_words
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
@@ -29,6 +30,7 @@ from roma_core.markup.questions import (
     find_names,
     holds_all_codes,
     holds_name,
+    read_question,
     stem_word,
 )
 from roma_core.types import Chunk, ScoredChunk
@@ -59,6 +61,8 @@ ANSWER_GAP = 6.0
 """How far below the best sentence one may score that answers the question in other words, with another value."""
 NEAR_SEVERAL = 1.2
 """How far below the best sentence another one may score that makes an answer long, where several things are asked."""
+MOST_BY_TITLE = 0.4
+"""Share of the question's words in two sentences up to which they speak of it by their titles alone."""
 LEAST_READ_WORDS = 2
 """Words of the question that a unit near the best one must have to contradict it."""
 LEAST_QUESTION_WORDS = 3
@@ -505,12 +509,14 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     It lacks a code or name of the question, its document is about a thing of another name, or it holds for another
     year, number of a series or half.
     """
-    if question.codes and not holds_all_codes(question.codes, unit.scored_text):
-        return True
     held = f"{around.title}\n{around.text}" if around is not None else ""
+    if question.codes and not holds_all_codes(question.codes, f"{unit.scored_text}\n{held}"):
+        return True
     names = count_names(question, best.scored_text)
     place = _name_places(question, around)
-    if count_names(question, f"{unit.scored_text}\n{held}\n{place}") < names and not repeats_question(question, unit):
+    if count_names(question, f"{unit.scored_text}\n{held}\n{place}") < names and not repeats_question(
+        question, unit, place
+    ):
         return True
     if _have_similar_names(best, unit) or _lacks_subject(question, best, unit, place) or find_misfit(question, unit):
         return True
@@ -566,7 +572,8 @@ def _answers_as_well(
     the same title has to speak of all of it itself: parts of one article all speak of one thing. An answer to the same
     question in a list of questions speaks of it anyhow; so does one that reports what the other source says.
     """
-    if repeats_question(question, unit) or reports_source(best, unit):
+    place = _name_places(question, around)
+    if repeats_question(question, unit, place) or reports_source(best, unit) or updates_value(question, best, unit):
         return True
     held = question.words & content_words(unit.scored_text)
     own = (question.words - _TIME_LEADS) & content_words(unit.own_text)
@@ -581,6 +588,9 @@ def _answers_as_well(
         wanted -= content_words(unit.surroundings[0])
         return len(wanted) >= LEAST_READ_WORDS and wanted <= own
     if is_read:
+        said = question.words & content_words(f"{best.own_text}\n{unit.own_text}")
+        if len(said) <= MOST_BY_TITLE * len(question.words):
+            return False  # by their titles alone both speak of the question
         return len(held) >= max(SAME_QUESTION * len(wanted), min(LEAST_READ_WORDS, len(wanted)))
     if around is not None:
         held |= question.words & content_words(f"{around.title}\n{around.text}")
@@ -609,16 +619,38 @@ def names_shorter(question: Question, best: QuotableUnit, unit: QuotableUnit) ->
     return False
 
 
-def repeats_question(question: Question, unit: QuotableUnit) -> bool:
+def updates_value(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether a unit says that something about the best one's subject is new: "is 96 hours since August".
+
+    The subject is what the title of the best one and the question have in common, two words and more of it.
+    """
+    subject = question.words & content_words(best.surroundings[0])
+    return (
+        len(subject) >= LEAST_READ_WORDS and subject <= content_words(unit.own_text) and bool(_NEW.search(unit.quote))
+    )
+
+
+_NEW = re.compile(
+    r"\b(?:since|as of|from|now|starting|effective)\s+(?:the\s+)?(?:\d{1,2}(?:st|nd|rd|th)?\s+)?"
+    rf"(?:{'|'.join(MONTH_NAMES)}|(?:19|20)\d\d)\b"
+    r"|\b(?:has|have|was|were|is|are) (?:now|been|set|raised|changed|extended|increased|reduced|lowered|shortened)\b"
+    r"|\bthe new\b|\bfrom now on\b",
+    re.IGNORECASE,
+)
+"""What says that a value holds since some time, or was changed."""
+
+
+def repeats_question(question: Question, unit: QuotableUnit, place: str = "") -> bool:
     """Return whether a unit answers a shorter form of the question, under a title that names nothing else.
 
-    "What does it cost?" in "Your questions about the tank" is "What does the second tank at Garrow Point cost?".
+    "What does it cost?" in "Your questions about the tank" is "What does the second tank at Garrow Point cost?". Where
+    the title names nothing ("Questions we are asked often") the names of its ``place`` are the thing.
     """
     lead = unit.surroundings[2]
     if not lead.endswith("?"):
         return False
-    asked = content_words(lead)
-    thing = content_words(unit.surroundings[0].rpartition(": ")[2]) - _LISTS_OF_QUESTIONS
+    asked = read_question(lead).words
+    thing = content_words(unit.surroundings[0].rpartition(": ")[2]) - _LISTS_OF_QUESTIONS or content_words(place)
     return bool(asked and thing) and (asked | thing) <= question.words
 
 

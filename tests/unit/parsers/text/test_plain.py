@@ -159,3 +159,30 @@ def test_empty_files_are_failures(parser: object) -> None:
     with pytest.raises(ParserError) as error:
         read(b" \n\n", parser)
     assert error.value.code is ErrorCode.PARSER_EMPTY
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("Bee keepers, minutes\n\n3 May 2026\nPresent: Ida\n", "Bee keepers, minutes"),
+        ("BEES\n====\n\nThey swarm in May.\n", "BEES"),
+        ("\n\nNeue Öffnungszeiten\n\nAb Mai.\n", "Neue Öffnungszeiten"),
+        ("The bees swarmed today.\n\nWe caught them.\n", "notes"),
+        ("Dear Ida,\n\nthe bees swarmed.\n", "notes"),
+        ("Bees and hives\nare sold on Mondays.\n\nCome early.\n", "notes"),
+        ("From: ida@example.org\n\nThe bees swarmed.\n", "notes"),
+        ("- bees\n\n- wasps\n", "notes"),
+        ("3 May 2026\n\nThe bees swarmed.\n", "notes"),
+        ("Bees\n", "notes"),
+    ],
+)
+def test_a_first_line_that_stands_alone_is_the_title(words: str, title: str) -> None:
+    assert read(words).title == title
+
+
+def test_a_title_that_a_source_gives_is_kept_and_a_file_name_is_none() -> None:
+    words = b"Bees\n\nThey swarm in May.\n"
+    given = RawDocument(uri="https://example.org/7", data=words, title="Ticket 7")
+    named = RawDocument(uri="https://example.org/7", data=words, title="bees.txt")
+    assert text.parse(given, ParseOptions()).title == "Ticket 7"
+    assert text.parse(named, ParseOptions()).title == "Bees"

@@ -259,3 +259,57 @@ async def test_a_value_of_another_thing_contradicts_nothing(question: str, text:
     best, unit = (quotable_units([make_passage(note)])[0] for note in notes)
     around = make_passage(notes[1]).chunk
     assert find_contradiction(read_question(question), best, unit, 1.0, around) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "disagree"),
+    [
+        ("Storage in the eel tank is 9 days since August.", True),
+        ("Storage in the eel tank was raised to 9 days.", True),
+        ("Storage near the harbour is 9 days since August.", False),
+        ("Mud lies in the eel tank for 9 days.", False),
+    ],
+)
+def test_what_is_new_of_the_same_thing_contradicts_though_it_is_worded_otherwise(said: str, disagree: bool) -> None:
+    notes = make_note("rules-of-the-eel-tank", "It keeps fish for 5 days."), make_note("minutes-of-monday", said)
+    best, unit = (quotable_units([make_passage(note)])[0] for note in notes)
+    question = read_question("How long does the eel tank keep fish?")
+    assert (find_contradiction(question, best, unit, 30.0, make_passage(notes[1]).chunk) is not None) is disagree
+
+
+@pytest.mark.parametrize(("site", "disagree"), [("farrow", True), ("aldern", False)])
+def test_a_list_of_questions_without_a_subject_speaks_of_the_site_that_it_is_on(site: str, disagree: bool) -> None:
+    rules = make_note("guarantee", "We guarantee each instrument for three years.")
+    asked = make_note("questions-we-are-asked-often", "How long is the guarantee? Five years for all we make.")
+    there = asked.model_copy(update={"uri": f"https://www.{site}.example/faq.html"})
+    best = quotable_units([make_passage(rules)])[0]
+    unit = next(unit for unit in quotable_units([make_passage(there)]) if "Five" in unit.quote)
+    question = read_question("For how long does Farrow guarantee its instruments?")
+    assert (find_contradiction(question, best, unit, 30.0, make_passage(there).chunk) is not None) is disagree
+
+
+def test_a_code_of_the_question_may_stand_elsewhere_in_the_passage() -> None:
+    notes = (
+        make_note("catalogue", "The cell of a QX-30 lasts six years."),
+        make_note("test-of-the-cell", "We ran the QX-30 in a cold room. Its cell lasts four years."),
+    )
+    best = quotable_units([make_passage(notes[0])])[0]
+    around = make_passage(notes[1]).chunk
+    unit = next(unit for unit in quotable_units([make_passage(notes[1])]) if "four" in unit.quote)
+    question = read_question("How long does the cell of a QX-30 last?")
+    assert find_contradiction(question, best, unit, 1.0, around) is not None
+    other = around.model_copy(update={"text": around.text.replace("QX-30", "QX-31")})
+    assert find_contradiction(question, best, unit, 1.0, other) is None
+
+
+def test_sentences_that_speak_of_the_question_by_their_titles_alone_do_not_disagree() -> None:
+    notes = (
+        make_note("the-mill-and-its-village", "Some four hundred people live here, most of them from summer guests."),
+        make_note("day-book-of-the-mill", "First day of the summer market, forty people late."),
+    )
+    best, unit = (quotable_units([make_passage(note)])[0] for note in notes)
+    question = read_question("How many people of the mill may be on leave at a time in summer?")
+    around = make_passage(notes[1]).chunk
+    assert find_contradiction(question, best, unit, 1.0, around) is None
+    shorter = read_question("How many people come in summer?")
+    assert find_contradiction(shorter, best, unit, 1.0, around) is not None
