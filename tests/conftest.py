@@ -103,6 +103,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
 @pytest.fixture(autouse=True)
 def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part is not down because a busy machine lets it answer late."""
+    monkeypatch.setattr("roma_core.telemetry.health.COLD_TIMEOUT_S", 120.0)
     monkeypatch.setattr("roma_core.telemetry.health.PROBE_TIMEOUT_S", 60.0)
     monkeypatch.setattr("roma_core.telemetry.health.ANSWER_S", 30.0)
 

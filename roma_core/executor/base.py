@@ -18,8 +18,6 @@ AGENT: Final = "executor"
 ATTEMPTS: Final = 3
 """Workers that may be lost over one shard before the shard is given up: it is likely what ends them."""
 MOST_WORKERS: Final = 1024
-IN_PROCESS: Final = "local"
-"""The address of this very process, which needs no worker but the parsers'."""
 EXAMPLES: Final = ("local", "local:8", "dask", "dask:4", "dask://host:8786", "tls://host:8786", "slurm://partition")
 
 

@@ -590,19 +590,7 @@ class Run:
         if secret is not None:
             await self._leave_out_secret(candidate, secret)
             return parts
-        record = candidate.run.record
-        identity = {
-            "id": candidate.document_id,
-            "uri": candidate.listing.uri,
-            "content_sha256": sha256,
-            "collection": collection,
-            "source": redact_uri(record.label),
-        }
-        readers = candidate.listing.readers
-        access = {} if readers is None else {"readers": list(readers)}
-        metadata = {**raw.metadata, **document.metadata, **access}
-        metadata.pop(FINDINGS, None)  # ROMA's own: a file does not say of itself what was found in it
-        merged = document.model_copy(update={**identity, "metadata": metadata})
+        merged = _identify_document(candidate, raw, document, sha256)
         screened = await asyncio.to_thread(self._look_through, merged)
         if screened.refusal or screened.is_masked:
             await self._drop_unmasked(candidate, parse_key)
@@ -1031,6 +1019,25 @@ def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> 
     """Return whether the stored document was made of these bytes, by this parser."""
     row = candidate.row
     return row is not None and (row.content_sha256, base_parser(row.parser)) == (sha256, parser)
+
+
+def _identify_document(candidate: Candidate, raw: RawDocument, document: Document, sha256: str) -> Document:
+    """Return a parsed document under its id, with what the connector knows of it: collection, source and readers."""
+    record = candidate.run.record
+    readers = candidate.listing.readers
+    access = {} if readers is None else {"readers": list(readers)}
+    metadata = {**raw.metadata, **document.metadata, **access}
+    metadata.pop(FINDINGS, None)  # ROMA's own: a file does not say of itself what was found in it
+    return document.model_copy(
+        update={
+            "id": candidate.document_id,
+            "uri": candidate.listing.uri,
+            "content_sha256": sha256,
+            "collection": record.options.collection or DEFAULT_COLLECTION,
+            "source": redact_uri(record.label),
+            "metadata": metadata,
+        }
+    )
 
 
 def pack_document(document: Document) -> bytes:

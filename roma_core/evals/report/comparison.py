@@ -490,17 +490,24 @@ def _make_remarks(
     a: EvalReport, b: EvalReport, shared: Sequence[str], compared: Sequence[MeasureComparison], primary: str
 ) -> tuple[str, ...]:
     """Return what a reader must know before believing the decision."""
+    decisive = next(m for m in compared if m.measure == primary)
+    return (*_remark_on_runs(a, b, shared), *_remark_on_decision(a, b, decisive))
+
+
+def _remark_on_runs(a: EvalReport, b: EvalReport, shared: Sequence[str]) -> list[str]:
+    """Return what makes two runs less alike, or more, than their names say."""
     remarks = []
     for name, report, other in (("A", a, b), ("B", b, a)):
         known = {row.case_id for row in other.rows}
         alone = [row.case_id for row in report.rows if row.case_id not in known]
         if alone:
-            remarks.append(f"{len(alone)} cases are in {name} alone and not compared: {name_some(alone)}.")
+            remarks.append(f"{count_noun(len(alone), 'case')} in {name} alone and not compared: {name_some(alone)}.")
         broken = [row for row in report.rows if row.state != "ok" and row.case_id in set(shared)]
         if broken:
             states = ", ".join(sorted({row.state for row in broken}))
             ids = name_some([row.case_id for row in broken])
-            remarks.append(f"{len(broken)} answers of {name} are not its own ({states}) and unscored: {ids}.")
+            answers = count_noun(len(broken), "answer")
+            remarks.append(f"{answers} of {name} not its own ({states}) and unscored: {ids}.")
     if a.dataset_sha256 != b.dataset_sha256 and {row.case_id for row in a.rows} == {row.case_id for row in b.rows}:
         remarks.append(
             f"The runs are of two versions of the set ({a.dataset} {a.dataset_sha256[:6]}, {b.dataset} "
@@ -516,9 +523,15 @@ def _make_remarks(
         for name in sorted(change for change in list_changes(a, b) if change.startswith("prompt ")):
             if name not in judging:
                 remarks.append(f"{name} differs, but no model answered in either run: set a model and its key first.")
-    decisive = next(m for m in compared if m.measure == primary)
+    return remarks
+
+
+def _remark_on_decision(a: EvalReport, b: EvalReport, decisive: MeasureComparison) -> list[str]:
+    """Return what weakens the result in the measure that decides."""
+    primary = decisive.measure
+    remarks = []
     if decisive.only_a or decisive.only_b:
-        counts = f"{len(decisive.only_a)} cases only in A, {len(decisive.only_b)} only in B"
+        counts = f"{count_noun(len(decisive.only_a), 'case')} only in A, {len(decisive.only_b)} only in B"
         ids = name_some([*decisive.only_a, *decisive.only_b])
         remarks.append(f"{primary} is scored for {counts} ({ids}): they count against a decision.")
     difference = decisive.difference
@@ -553,7 +566,7 @@ def _make_remarks(
             f"{count_noun(difference.clusters, 'cluster')} can reach is {difference.smallest_p:.3f}, and "
             f"{1 - difference.confidence:.3g} is the level of this test. Add questions about other documents."
         )
-    return tuple(remarks)
+    return remarks
 
 
 class VariantComparison(Noun):

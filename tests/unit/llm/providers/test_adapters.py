@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from roma_core.llm.base import LLMRequest, Message, Picture, Provider, complete,
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.llm.providers.server import FakeModelServer, Script
+from tests.fakes.clock import StoppedClock
 
 KEY = SecretStr("sk-secret-0123456789")
 ASK = LLMRequest(messages=(Message(role="system", content="Be brief."), Message(role="user", content="Say hello.")))
@@ -415,15 +417,18 @@ async def test_details_hold_short_codes_and_never_sentences() -> None:
 # --- the wire itself ---
 
 
-async def test_pings_are_a_sign_of_life_and_silence_is_not() -> None:
-    drip = Script("one", word_wait_s=0.35, pings=9)  # three seconds of pings, each well before the limit
+async def test_pings_are_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StoppedClock(monkeypatch)
+    drip = Script("one", word_wait_s=1.0, pings=9)  # nine seconds of pings, each well before the limit
     async with FakeModelServer(lambda a: drip).running() as server:
-        openai = OpenAILLM(base_url=f"{server.url}/v1", first_token_s=2.5, stall_s=2.5)
-        anthropic = AnthropicLLM(base_url=server.url, first_token_s=2.5, stall_s=2.5)
-        answers = await asyncio.gather(complete(openai, ASK), complete(anthropic, ASK))
-        assert [answer.text for answer in answers] == ["one", "one"]
-        await openai.aclose()
-        await anthropic.aclose()
+        for make, root in ((OpenAILLM, f"{server.url}/v1"), (AnthropicLLM, server.url)):
+            llm = make(base_url=root, first_token_s=8.0, stall_s=8.0)
+            answering = asyncio.create_task(complete(llm, ASK))
+            while not answering.done():
+                await asyncio.to_thread(time.sleep, 0.02)  # for what is on its way between the two
+                clock.move(0.5)
+            assert (await answering).text == "one"
+            await llm.aclose()
 
 
 WELL_FORMED = {
