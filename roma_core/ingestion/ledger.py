@@ -33,17 +33,15 @@ _WILD: Final = re.compile("%2A|%3F|%5B")
 """Wildcards in the address of a glob."""
 _BANDS: Final = ("band0", "band1", "band2", "band3")
 _STORED: Final = (
-    *(
-        "version",
-        "content_sha256",
-        "parser",
-        "made_with",
-        "simhash",
-        "text_sha256",
-        "parse_key",
-        "stored_at",
-        "left_out",
-    ),
+    "version",
+    "content_sha256",
+    "parser",
+    "made_with",
+    "simhash",
+    "text_sha256",
+    "parse_key",
+    "stored_at",
+    "left_out",
     *_BANDS,
 )
 """Columns that describe what is in the store; NULL when nothing is."""

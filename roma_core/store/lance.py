@@ -1,8 +1,8 @@
-"""LanceDB in a folder: vectors, BM25 and the documents' text in one table, safe with several processes.
+"""LanceDB in a folder or a bucket: vectors, BM25 and the documents' text in one table, safe with several processes.
 
 One table holds a row for each document and for each chunk, so that one commit replaces a document with its chunks and
-no reader ever sees half of it. LanceDB's own upsert doubles keys when two writers meet; here every write holds a
-``flock`` lease, keys are declared as primary key, and the upsert never trusts an index (``use_index(False)``).
+no reader ever sees half of it. LanceDB's own upsert doubles keys when two writers meet; here every write holds the
+folder's lock, keys are declared as primary key, and the upsert never trusts an index (``use_index(False)``).
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class IndexLook:
 
 
 class LanceStore:
-    """``ChunkStore`` on disk, opened at first use.
+    """``ChunkStore`` in a folder of this machine or of a bucket, opened at first use.
 
     ``fingerprint`` and ``dim`` are the embedder's; ``model`` is its name for messages. A table made with another
     embedder is refused (ERR_STORAGE_MISMATCH). Writes wait up to ``lease_s`` for other writers (ERR_STORAGE_LOCKED) and
