@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from roma_core.citations.align import Edit
 from roma_core.citations.lexicon import (
+    ADVERBS,
     ATTRIBUTIONS,
     BASE_OF,
     CONDITIONS,
@@ -137,6 +138,7 @@ def find_left_out(
     if words[-1].key in COORDINATORS and len(words) > 2 and not _joins_inside_clause(words):
         return _clause_reasons(words, before)
     is_phrase = words[0].key in _PHRASES and len(words) <= 6 and not {"but", "and"} & set(keys)
+    is_phrase = is_phrase and not any(set(word.gap) & PARTING for word in words[1:])
     if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
         return _clause_reasons(words, before) or _decisive(words) or _object_cut(words, previous, before)
     return _decisive(words) or [Reason("left out", source=text_of(words))]
@@ -439,6 +441,8 @@ def find_cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None, kept:
         if reasons := _clause_reasons(chunk, kept):
             return reasons
     is_parted = bool(set(words[0].gap) & (PARTING - {")", "]"}))
+    if _cuts_compound(kept, words[0]):
+        return [Reason("left out", source=words[0].text)]
     if not is_parted and (reasons := _object_cut(words, previous, kept)):
         return reasons
     is_new_clause = is_parted or words[0].key in RELATIVES
@@ -448,6 +452,22 @@ def find_cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None, kept:
         if set(word.gap) & PARTING and index:
             break
     return []
+
+
+def _cuts_compound(kept: Sequence[ClaimWord], following: ClaimWord) -> bool:
+    """Return whether a cut goes through a noun of two words: "the garden" of "She bought the garden chair"."""
+    verb = find_verb(kept)
+    if not verb or verb == len(kept) - 1 or following.gap != " ":
+        return False
+    are_nouns = all(word.kind == "word" and word.is_content and word.text.islower() for word in (kept[-1], following))
+    is_noun = not following.key.endswith("ly") and following.key not in _ADVERBIALS | ADVERBS | PREPOSITIONS
+    return are_nouns and is_noun and not is_past_form(kept[-1]) and not kept[-1].key.endswith("ly")
+
+
+_ADVERBIALS = frozenset(
+    "today yesterday tomorrow daily weekly monthly yearly hourly online abroad alone early late home anew ago enough "
+    "overnight upstairs downstairs outdoors indoors free away forward back apart altogether anymore worldwide".split()
+)
 
 
 def _limits(words: Sequence[ClaimWord]) -> bool:

@@ -408,7 +408,8 @@ def _roles(words: Sequence[ClaimWord]) -> Iterator[Words]:
         is_role = role.is_content and role.kind == "word" and role.text.islower() and not is_past_form(role)
         if is_role and all(word.is_name and word.gap == " " for word in name):
             for begin in (index - 1, index - 2):
-                for be in ("is", "was") if begin >= 0 else ():
+                is_owned = begin >= 0 and words[begin].text.replace("’", "'").endswith("'s")
+                for be in ("is", "was") if begin >= 0 and not is_owned else ():
                     yield [*name, make_word(be, role), make_word("a", role), *words[begin:index]]
                 if begin == 0 and find_verb(words[index:]):  # "Painter Ada Kern lives here"
                     yield list(words[index:])
