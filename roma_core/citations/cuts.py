@@ -32,7 +32,7 @@ from roma_core.citations.lexicon import (
     TITLES,
     WEEKDAYS,
 )
-from roma_core.citations.numbers import CURRENCIES
+from roma_core.citations.numbers import CURRENCIES, MONTHS
 from roma_core.citations.reasons import Reason, ReasonKind
 from roma_core.citations.verbs import HYPHENS, PARTING, find_verb, is_past_form
 from roma_core.citations.words import ClaimWord
@@ -268,7 +268,23 @@ def _find_scope(words: Sequence[ClaimWord]) -> Sequence[ClaimWord]:
     for size in range(min(4, len(words)), 1, -1):
         if _is_season(words[:size]) or _is_class(words[:size]):
             return words[:size]
-    return ()
+    return words if _is_term(words) else ()
+
+
+_TERM_HEADS = frozenset("with on upon by under".split())
+_NO_TERMS = frozenset("law custom tradition default contrast balance paper".split())
+"""What an opening says beside a statement, without limiting it: "By law, ...", "On paper, ..."."""
+
+
+def _is_term(words: Sequence[ClaimWord]) -> bool:
+    """Return whether an opening says on what terms or from when something holds: "With a permit", "From 2027"."""
+    head, rest = words[0].key, [word for word in words[1:] if word.key not in {"a", "an"}]
+    if not 0 < len(rest) <= 3:
+        return False
+    if head in {"from", "until"}:
+        return any(word.date is not None or word.is_number or word.key in MONTHS for word in rest)
+    is_plain = all(word.kind == "word" and word.is_content and word.text.islower() for word in rest)
+    return head in _TERM_HEADS and is_plain and rest[-1].key not in _NO_TERMS
 
 
 def _is_class(words: Sequence[ClaimWord]) -> bool:

@@ -266,11 +266,11 @@ now, every_year each_year, every_day each_day, every_week each_week, every_month
 each_evening, every_morning each_morning, pledged promised, amounts_to totals comes_to, amounted_to totaled came_to,
 put_out extinguish, as_well too, speeds_up accelerates, fewer_than less_than, wed married, ill sick, in_case_of
 in_the_event_of, turned_into became, at_weekends on_weekends, lawyer attorney, lawyers attorneys, holiday vacation,
-holidays vacations, flat apartment, flats apartments, autumn fall, lorry truck, lorries trucks, motorway highway,
-pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform, tells informs, lowers
-reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted, deadline closing_date,
-mistake error, mistakes errors, kept held,
-terminate end, terminates ends, terminated ended, turn switch, turns switches, turned switched
+holidays vacations, the_flat the_apartment, a_flat an_apartment, flats apartments, lorry truck, lorries trucks,
+motorway highway, pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform,
+tells informs, lowers reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted,
+deadline closing_date, mistake error, mistakes errors, kept held, terminate end, terminates ends, terminated ended,
+turn switch, turns switches, turned switched
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

@@ -210,13 +210,13 @@ def _abilities(words: Sequence[ClaimWord]) -> Iterator[Words]:
 
 
 def _counts_of_them(words: Sequence[ClaimWord]) -> Iterator[Words]:
-    """Yield "40 letters V" for "1,900 letters V1, and 40 of them V"."""
+    """Yield "40 letters V" for "1,900 letters V1, and 40 of them V", where nothing else was counted before."""
     for index in range(4, len(words) - 3):
         if not words[index].is_number or [word.key for word in words[index + 1 : index + 3]] != ["of", "them"]:
             continue
-        first = next((i for i in range(min(3, index)) if words[i].is_number), None)
-        noun = words[first + 1] if first is not None else words[0]
-        if noun.is_content and noun.key.endswith("s") and noun.kind == "word":
+        counted = [i for i in range(index) if words[i].is_number]
+        noun = words[counted[0] + 1] if counted else words[0]
+        if len(counted) < 2 and noun.is_content and noun.key.endswith("s") and noun.kind == "word":
             yield [replace(words[index], gap=" "), noun, *words[index + 3 :]]
             yield [replace(words[index], gap=" "), *make_phrase("of the", noun), noun, *words[index + 3 :]]
         return

@@ -23,6 +23,7 @@ from roma_core.citations.lexicon import (
     NEGATIONS,
     PREPOSITIONS,
     PRONOUNS,
+    QUANTIFIERS,
 )
 from roma_core.citations.phrases import BOUND_NAMES
 from roma_core.citations.verbs import (
@@ -177,6 +178,7 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
         begin = index + 1 if words[index].key in {"and", "but"} else 0
         if not begin and set(words[index].gap) & {",", ";"} and words[index].key not in CONDITIONS:
             begin = index
+        adverbs_begin = begin
         while begin and begin < len(words) - 1 and words[begin].key in ADVERBS:
             begin += 1
         if not begin or begin >= len(words) or words[begin].key == "and":
@@ -190,7 +192,8 @@ def _predicates(words: Sequence[ClaimWord]) -> Iterator[Words]:
         ):
             continue
         if predicate := _second_predicate(words, verb, begin):
-            yield [*subject, *_with_object(predicate, between)]
+            predicate = _with_limits(_with_object(predicate, between), words[adverbs_begin:begin])
+            yield [*subject, *predicate]
             condition = find_condition(words, begin + 1)
             is_of_both = condition < len(words) and ("," in words[condition].gap or not is_verb_at(words, begin))
             yield [*words[:index], *(words[condition:] if is_of_both else ())]
@@ -239,6 +242,13 @@ def _second_predicate(words: Sequence[ClaimWord], verb: int, begin: int) -> Word
         return rest
     is_plural_verb = lemma(first) == first.key and word.is_content and following is not None
     return rest if is_plural_verb and following is not None and may_follow_verb(following) else []
+
+
+def _with_limits(predicate: Words, adverbs: Sequence[ClaimWord]) -> Words:
+    """Return a predicate with what denies or limits it: "was never built", "only sells bread"."""
+    limits = [word for word in adverbs if word.key in NEGATIONS | QUANTIFIERS]
+    place = 1 if predicate[0].key in AUXILIARIES else 0
+    return [*predicate[:place], *limits, *predicate[place:]]
 
 
 def _with_object(predicate: Words, between: Sequence[ClaimWord]) -> Words:

@@ -141,7 +141,7 @@ def turn_active(words: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
             agent = words[place + 1 : end]
             if any(set(word.gap) & set(";:()") for word in agent[1:]):
                 break
-            if end < len(words) and _goes_on(words, end):
+            if (end < len(words) and _goes_on(words, end)) or any("," in word.gap for word in agent[1:]):
                 continue
             if place == verb + 2 and words[verb + 1].key in PREPOSITIONS:  # "was paid for by"
                 stranded = [*active, words[verb + 1], *words[opening:subject_end]]
@@ -159,10 +159,23 @@ def _is_adverb(word: ClaimWord) -> bool:
     return word.key in ADVERBS - {"not"} or (word.kind == "word" and word.key.endswith("ly"))
 
 
+_BEHIND_AGENT = PREPOSITIONS | frozenset(
+    "yesterday today tomorrow tonight here there when while because although as if unless".split()
+)
+
+
 def _goes_on(words: Sequence[ClaimWord], end: int) -> bool:
-    """Return whether an agent goes on at ``end``: "by Ada Kern and C", of which "Kern and C" are no object."""
-    is_name = words[end].is_name and words[end - 1].is_name and words[end].gap == " "
-    return is_name or bool({words[end - 1].key, words[end].key} & {"and", "or"})
+    """Return whether an agent goes on at ``end``: "by Ada Kern and C", of which "Kern and C" are no object.
+
+    "The guard" of "by the guard" is none either: "She was seen by the guard" says of no guard that he was seen.
+    """
+    last, following = words[end - 1], words[end]
+    if last.key in DETERMINERS | PREPOSITIONS or following.key == "of" or {last.key, following.key} & {"and", "or"}:
+        return True
+    is_name = following.is_name and last.is_name
+    is_noun = following.kind == "word" and following.is_content and following.text.islower()
+    is_noun = is_noun and not (_is_adverb(following) or following.key in _BEHIND_AGENT)
+    return following.gap == " " and (is_name or is_noun)
 
 
 def _read_passive(words: Sequence[ClaimWord], verb: int) -> tuple[list[ClaimWord], int]:

@@ -220,7 +220,7 @@ def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[Cl
         raw = raw.translate(_WITHOUT_HIDDEN)
         clean = unicodedata.normalize("NFKC", raw).replace("’", "'").replace("ʼ", "'")
     if len(clean) > 3 and clean[-1].isdigit():
-        clean = re.sub(r"\d+\Z", "", clean)  # a raised number of a note
+        clean = re.sub(r"(?<=\D)\d+\Z", "", clean)  # a raised number of a note
     folded = drop_accents(clean.casefold())
     is_name = clean[:1].isupper() and not _BEGINS_SENTENCE.search(text, max(0, start - 12), start)
     is_name = is_name or (len(clean) > 1 and clean.isupper())
