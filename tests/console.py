@@ -65,7 +65,9 @@ class Service:
             return Reply(FALSE)
         if "keeper" in question:
             return Reply("The keeper wrote down the weather [1].")
-        return Reply(LONG, word_wait_s=0.05) if "slowly" in question else Reply(REPLY, word_wait_s=0.05)
+        if "slowly" in question:
+            return Reply(LONG, word_wait_s=0.05)
+        return Reply(REPLY, word_wait_s=0.4 if "word by word" in question else 0.05)
 
     @contextmanager
     def running(self) -> Iterator[Service]:

@@ -33,14 +33,14 @@ async def test_health_answers_while_libraries_are_loaded_and_questions_wait(
 
     def build_slowly(roma: Roma) -> None:
         loading.set()
-        assert done.wait(30)
+        assert done.wait(120)
 
     slow = Part(build_slowly, is_quick_to_build=True)
     slow.__set_name__(Roma, "slow")
     monkeypatch.setattr(Roma, "slow", slow, raising=False)
     async with start(warm=False) as service:
         try:
-            await asyncio.to_thread(loading.wait, 30)
+            await asyncio.to_thread(loading.wait, 60)
             reply = await service.client.get("/health")
             assert (reply.status_code, reply.json()["state"]) == (200, "degraded")
             (part,) = reply.json()["components"]

@@ -31,19 +31,16 @@ pytestmark = [
 
 
 def test_frontend_renders_streaming_tokens(page: Any, console: Service) -> None:
-    ask(page, f"When does the valve open? {ATTACK}")
+    question = f"When does the valve open, word by word? {ATTACK}"
+    ask(page, question)
     seen: set[str] = set()
     answer = page.locator(".roma-answer").first
-    for _ in range(400):
+    while not page.locator(".roma-actions").count():
         if answer.count():
             seen.add(answer.inner_text())
-        if page.locator(".roma-actions").count():
-            break
         page.wait_for_timeout(30)
     assert len(seen) > 3, f"the answer did not show progressively: {seen}"
-    assert page.locator(".roma-question").first.evaluate("e => e.lastChild.textContent") == (
-        f"When does the valve open? {ATTACK}"
-    )
+    assert page.locator(".roma-question").first.evaluate("e => e.lastChild.textContent") == question
     page.wait_for_timeout(200)  # time for an attack to act
     assert page.title() == "ROMA", "text from a model, a document or a person ran as code"
     elsewhere = [url for url in page.requested if not url.startswith((console.address, "data:", "blob:"))]
