@@ -80,7 +80,8 @@ _COMPOUND = re.compile(
 _LAST = re.compile(r"^\W*(?:which|what|who)\b.*\b(?P<order>last|first)\W*$", re.IGNORECASE)
 _NO_SUPERLATIVE = re.compile(r"\bat (?:most|least)\b|\bmost (?:of|people|users|common)\b", re.IGNORECASE)
 _SUM = re.compile(
-    r"\b(?:total|sum|altogether|combined|in all|overall|average|the mean)\b|\badd(?:ed)? up\b|\bput together\b",
+    r"\b(?:total|sum|altogether|combined|in all|overall|average|the mean)\b|\badd(?:ed)? up\b|\bput together\b"
+    r"|\b(?:cost|weigh|pay|earn|hold|have|seat|use)\b.*\btogether\b",
     re.IGNORECASE,
 )
 _AVERAGE = re.compile(r"\b(?:average|the mean)\b", re.IGNORECASE)

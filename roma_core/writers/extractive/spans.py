@@ -24,6 +24,7 @@ from roma_core.types import ScoredChunk
 from roma_core.writers.extractive.foreign_conflicts import announces_change, find_foreign_conflict
 from roma_core.writers.extractive.foreign_types import find_foreign_type
 from roma_core.writers.extractive.selection import Disagreement, choose_close_units, is_echo
+from roma_core.writers.extractive.spelling import find_misspelt
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 LEAST_SHARE: Final = 0.3
@@ -64,6 +65,8 @@ class SpanQuotes(NamedTuple):
     share: float
     disagreement: Disagreement | None = None
     """The best of them with what sources that answer the same say otherwise."""
+    reading: str = ""
+    """The question with its typing errors corrected, where it had any."""
 
 
 def find_foreign_language(languages: AbstractSet[str] | None, question: str, passages: Sequence[ScoredChunk]) -> str:
@@ -81,6 +84,8 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     if not units:
         return SpanQuotes([], 0.0)
     languages = frozenset(passage.chunk.facts.language for passage in passages)
+    typed, question = question, _correct_words(question, [unit.scored_text for unit in units], languages)
+    reading = question if question != typed else ""
     shares = score_spans(question, [unit.scored_text for unit in units], languages)
     highest = max(passage.score for passage in passages)
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
@@ -88,8 +93,38 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     best = max(range(len(units)), key=lambda index: scores[index])
     disagreement = _find_disagreement(question, units, shares, units[best], languages)
     if shares[best] >= WHOLE_SHARE:
-        return SpanQuotes([units[best], *units[best].follows], shares[best], disagreement)
-    return SpanQuotes(choose_close_units(units, scores, GAP), shares[best], disagreement)
+        return SpanQuotes(
+            [units[best], *units[best].follows], _share_of(question, units, shares, best), disagreement, reading
+        )
+    return SpanQuotes(
+        choose_close_units(units, scores, GAP), _share_of(question, units, shares, best), disagreement, reading
+    )
+
+
+def _correct_words(question: str, texts: Sequence[str], languages: AbstractSet[str]) -> str:
+    """Return a question with each word that no text has in any form as a text spells a word that is one letter off."""
+    known = sorted({drop_accents(word.casefold()) for text in texts for word in _WORD.findall(text)})
+    for word in _WORD.findall(drop_function_words(question, languages)):
+        spelled = find_misspelt(drop_accents(word.casefold()), known)
+        if spelled and not any(score_spans(word, texts, languages)):
+            question = question.replace(word, spelled)
+    return question
+
+
+def _share_of(question: str, units: Sequence[QuotableUnit], shares: Sequence[float], best: int) -> float:
+    """Return the share of the best sentence; 0 where only its title speaks of the question, and not of all of it.
+
+    "Gibt es WLAN in der Klinik?" is not answered by a line of "Events of the clinic". A value that is asked for may
+    stand anywhere under a title that says what it is of.
+    """
+    unit = units[best]
+    title, heading, lead, header = unit.surroundings
+    around = [text for text in (heading, lead, header) if text and text not in title]
+    own = score_spans(question, [unit.quote, *around, *(line.quote for line in unit.follows)])
+    asked = find_foreign_type(question)
+    is_stated = asked is not None and asked.is_stated(unit.quote)
+    is_own = any(own) or is_stated or shares[best] >= WHOLE_SHARE
+    return shares[best] if is_own else 0.0
 
 
 def _find_disagreement(

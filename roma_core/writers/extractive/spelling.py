@@ -18,6 +18,10 @@ LONG = 8
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
+LEAST_MISSPELT = 6
+"""Letters of a word from which one of them may be wrong in any language."""
+
+
 def correct_spelling(question: str, texts: Iterable[str], language: Collection[str] = ()) -> str:
     """Return the question with each word that no text knows replaced by the commonest word of theirs that is near it.
 
@@ -69,6 +73,20 @@ def _nearest(word: str, known: Counter[str]) -> str:
     if not near:
         return ""
     return min(near, key=lambda pair: (pair[1], -known[pair[0]], pair[0]))[0]
+
+
+def find_misspelt(word: str, known: Collection[str]) -> str:
+    """Return the first word of ``known`` that another one is with one letter wrong; nothing without one.
+
+    Both begin alike, and short words are left alone.
+
+    >>> find_misspelt("arosage", ["arroser", "arrosage"]), find_misspelt("lac", ["sac"])
+    ('arrosage', '')
+    """
+    if len(word) < LEAST_MISSPELT or not word.isalpha():
+        return ""
+    alike = (other for other in known if other[:1] == word[:1] and abs(len(other) - len(word)) <= 1)
+    return next((other for other in alike if count_edits(word, other, 1) == 1), "")
 
 
 def count_edits(one: str, other: str, most: int) -> int:

@@ -189,7 +189,7 @@ _COMPARATOR = re.compile(
     r"|not under|beyond|before|after|since|between)\s+(?P<value>(?:\S+\s+){0,3}?[^\s?!;]*\d[^?!;]*)",
     re.IGNORECASE,
 )
-_IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|in all|overall|combined)\b", re.IGNORECASE)
+_IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|together|in all|overall|combined)\b", re.IGNORECASE)
 _OF_TIME = re.compile(r"\b(?:old|new|latest|earl|recent|last|first|young|when|before|after|since)", re.IGNORECASE)
 _LOW = re.compile(r"less|fewer|lower|smaller|shorter|earlier|cheaper|lighter|under|below|before|older", re.IGNORECASE)
 _OPERATION_WORDS = frozenset(

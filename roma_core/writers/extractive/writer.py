@@ -107,7 +107,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "47"
+VERSION = "48"
 CACHE_KIND = "quotes"
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
@@ -682,7 +682,9 @@ class ExtractiveWriter:
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
         quotes = await asyncio.to_thread(quote_by_spans, reading.asked, reading.considered)
         languages = (detect_language(reading.asked), language)
-        special = await asyncio.to_thread(look_up_foreign, reading.asked, languages, reading.sources)
+        asked = quotes.reading or reading.asked
+        note += f"; read as “{asked}”" if quotes.reading else ""
+        special = await asyncio.to_thread(look_up_foreign, asked, languages, reading.sources)
         if special is not None and special.coverage >= min(SURE_COVERAGE, quotes.share):
             return reading.give(special.pieces, note)
         least = find_least_share(reading.asked)

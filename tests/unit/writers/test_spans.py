@@ -194,3 +194,32 @@ async def test_sources_that_disagree_are_named_the_newest_first() -> None:
 async def test_a_line_that_only_dates_a_text_answers_nothing() -> None:
     answer = "".join((await ask("Bis wann ist die Sauna offen?", SAUNA, "Die Sauna ist offen bis 22 Uhr.")).pieces)
     assert "22 Uhr" in answer and "Stand" not in answer
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answer", "reading"),
+    [
+        ("horaires d'arosage ?", "L'arrosage est permis avant 9 heures. Le bar ouvre à midi.", "9 heures", "arrosage"),
+        ("¿Hay aparcamento?", "El aparcamiento está detrás. El bar abre a las diez.", "detrás", "aparcamiento"),
+        ("Wo ist der Schlitenverlaih?", "Der Schlittenverleih steht am Hang. Die Bar ist zu.", "", ""),
+    ],
+)
+async def test_a_word_that_is_one_letter_off_is_read_as_the_sources_spell_it(
+    question: str, text: str, answer: str, reading: str
+) -> None:
+    given = await ask(question, text)
+    assert answer in "".join(given.pieces)
+    assert ("read as" in given.remark) is bool(reading) and reading in given.remark
+
+
+async def test_a_title_alone_does_not_answer() -> None:
+    uri = "file:///termine.md"
+    text = "Am 7. März ist Tag der offenen Tür. Am 4. Juli ist Sommerfest im Park."
+    document = Document(
+        id=Document.id_for(uri), uri=uri, title="Termine der Klinik", text=text, content_sha256="1", parser="text/1"
+    )
+    [whole] = chunk(document, lambda words: len(words) // 4, 1000)
+    found = [ScoredChunk(chunk=whole, score=1.0, rank=1, retriever="hybrid")]
+    writer = ExtractiveWriter(EnglishRanker())
+    assert (await writer.answer("Gibt es Fernseher in der Klinik?", found)).is_refusal
+    assert not (await writer.answer("Wann ist das Sommerfest der Klinik?", found)).is_refusal

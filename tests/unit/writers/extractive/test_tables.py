@@ -468,3 +468,9 @@ def test_several_rows_that_lack_a_word_are_not_sure() -> None:
     found = answer("At what height are the fluxes of the owner Moor?", text, title="Stations")
     assert found is not None
     assert found.coverage == MOST_UNSURE
+
+
+def test_what_things_come_to_together_is_added_up() -> None:
+    table = "| Service | Monthly cost |\n| --- | --- |\n| broker | 18 |\n| planner | 27 |\n"
+    found = answer("What do all services cost together?", table, "Services")
+    assert found is not None and "= 45" in found.lead
