@@ -270,7 +270,7 @@ holidays vacations, the_flat the_apartment, a_flat an_apartment, flats apartment
 motorway highway, pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform,
 tells informs, lowers reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted,
 deadline closing_date, mistake error, mistakes errors, kept held, terminate end, terminates ends, terminated ended,
-turn switch, turns switches, turned switched
+turn switch, turns switches, turned switched, feeds_on eats, feed_on eat, each every
 """
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""

@@ -585,6 +585,8 @@ def _may_be_order(order: Sequence[ClaimWord]) -> bool:
     following = order[1]
     if following.is_name and first.text[:1].isupper() and find_verb(order):  # "Petra Lind leads the choir"
         return False
+    if following.is_number and len(order) > 2 and is_verb_at(order, 2):  # "Line 6 runs every day"
+        return False
     return not set(following.gap) & PARTING and following.key not in AUXILIARIES and not is_verb_at(order, 1)
 
 
