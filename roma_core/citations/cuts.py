@@ -61,7 +61,7 @@ _GROUPING = frozenset({"in", "among", "for"})
 """Words before a group of which a statement holds: "In dogs, ..."."""
 _KINDS_OF_YEAR = frozenset("fiscal financial academic tax school lunar light model".split())
 _INVERTED = frozenset("Should Had Were".split())
-_GOVERNING = frozenset("of in by from with for at on between about than into under over against without".split())
+_GOVERNING = PREPOSITIONS - {"like"}
 """Prepositions: what stands behind one is no subject."""
 _SCOPES = frozenset("of in on among to within from for except but out ever".split())
 _RESTRICTING = frozenset("with without over under above below aged weighing earning more less at".split())
@@ -426,7 +426,7 @@ def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[
         return [Reason("left out", source=words[-1].text)]
     if len(words) > 1 and ((last == "of" and words[-2].is_number) or (last == "year" and keys[-2] in _KINDS_OF_YEAR)):
         return [Reason("quantifier", source=text_of(words))]
-    if len(words) > 2 and keys[-2:] == ["of", "the"] and words[-3].is_number:
+    if len(words) > 2 and keys[-2:] == ["of", "the"] and (words[-3].is_number or keys[-3] in QUANTIFIERS):
         return [Reason("quantifier", source=text_of(words))]
     if last in {"or", "nor"} or (last == "and" and "between" in keys):
         return [Reason("quantifier", source=text_of(words))]
@@ -442,7 +442,7 @@ def _subject_cut(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[
         return [Reason("attribution", source=text_of(words))]
     if set(keys[-2:]) & NAMING_VERBS:
         return [Reason("attribution", source=text_of(words))]
-    if last in _GOVERNING and len(kept) > 2 and has_finite_verb(kept):
+    if last == "unlike" or (last in _GOVERNING and len(kept) > 2 and has_finite_verb(kept)):
         return [Reason("left out", source=text_of(words))]
     return []
 

@@ -348,7 +348,7 @@ def _relative_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         clause = list(words[index + 1 : end])
         for size in range(1, min(5, index) + 1):
             noun = [*words[index - size : index]]
-            if any("," in other.gap for other in noun[1:]):
+            if any("," in other.gap for other in noun[1:]) or noun[0].key in AUXILIARIES:
                 break
             if noun[0].key in PREPOSITIONS:
                 continue
