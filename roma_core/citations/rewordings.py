@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,6 @@ from roma_core.citations.differences import bind_numbers, is_opposite
 from roma_core.citations.lexicon import (
     DENIALS,
     DETERMINERS,
-    NEGATIONS,
     PRONOUNS,
 )
 from roma_core.citations.numbers import Date
@@ -53,7 +52,9 @@ MAX_WINDOW = 3
 LONGER = 0.04
 """... and another one must add this much coverage."""
 REACH = 4
-"""A negation governs this many content words behind it."""
+"""A denial governs this many content words behind it."""
+_SENTENCE_ENDS = frozenset(".;:!?")
+_CLAUSE_ENDS = _SENTENCE_ENDS | {","}
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ def _open_reasons(
         others = [word for word in window.words if word.is_number]
         is_all = len(missing) == len(numbers)
         yield Reason("number", text_of(missing), text_of(others[:3]) if is_all else "")
-    if not _same_polarity(bound, window.words):
-        yield Reason("negation", text_of([w for w in wanted if w.key in NEGATIONS]), "")
+    if (denied := _find_denied(bound, window.words)) is not None:
+        yield denied
     foreign = [w for w in content if w.is_name and w.stem not in window.stems and w.stem not in window.known]
     present = set(stems_of(source.words))
     if any(word.stem not in present for word in foreign):
@@ -243,17 +244,44 @@ def _year_of(word: ClaimWord) -> int:
     return int(word.text) if word.quantity is not None and re.fullmatch(r"\d{4}", word.text) else 0
 
 
-def _same_polarity(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> bool:
-    """Return False when one side negates words that both have, and the other negates none of them."""
+@dataclass(frozen=True)
+class _Denial:
+    word: ClaimWord
+    subject: frozenset[str]
+    """The stems before it in its clause."""
+    predicate: frozenset[str]
+    """The stems behind it, ``REACH`` at most; none where it denies what was said before ("cats do not")."""
+
+    def speaks_of(self, stems: Set[str]) -> bool:
+        return bool(self.predicate) and bool((self.subject | self.predicate) & stems)
+
+
+def _find_denied(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> Reason | None:
+    """Return the denials where one side denies words that both have, and the other none of them.
+
+    Where only the subject of what is denied is in both, the source does not say the opposite.
+    """
     shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
-    ours, theirs = _find_negated(claim) & shared, _find_negated(quote) & shared
-    return bool(ours) == bool(theirs)
+    ours, theirs = list(_read_denials(claim)), list(_read_denials(quote))
+    claimed = [denial for denial in ours if denial.speaks_of(shared)]
+    said = [denial for denial in theirs if denial.speaks_of(shared)]
+    if bool(claimed) == bool(said) or (claimed and any(not denial.predicate for denial in theirs)):
+        return None
+    is_opposite_said = any(denial.predicate & shared for denial in (*claimed, *said))
+    words = text_of(denial.word for denial in claimed), text_of(denial.word for denial in said)
+    return Reason("negation", *words, is_slot=is_opposite_said)
 
 
-def _find_negated(run: Sequence[ClaimWord]) -> set[str]:
-    """Return the stems of the content words that a negation governs ("not only" negates nothing)."""
-    governed: set[str] = set()
+def _read_denials(run: Sequence[ClaimWord]) -> Iterator[_Denial]:
+    """Yield the denials with what each governs, as far as its clause goes. "Not only" denies nothing."""
     for i, word in enumerate(run):
-        if word.key in DENIALS and not (i + 1 < len(run) and run[i + 1].key == "only"):
-            governed.update([w.stem for w in run[i + 1 :] if w.is_content][:REACH])
-    return governed
+        if word.key not in DENIALS or (i + 1 < len(run) and run[i + 1].key == "only"):
+            continue
+        predicate: list[str] = []
+        for behind in run[i + 1 :]:
+            if len(predicate) == REACH or set(behind.gap) & _SENTENCE_ENDS or (predicate and "," in behind.gap):
+                break
+            predicate += [behind.stem] if behind.is_content else []
+        begin = next((at for at in range(i, 0, -1) if set(run[at].gap) & _CLAUSE_ENDS), 0)
+        subject = frozenset(before.stem for before in run[begin:i] if before.is_content)
+        yield _Denial(word, subject, frozenset(predicate))
