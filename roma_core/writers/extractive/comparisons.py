@@ -12,7 +12,8 @@ from roma_core.citations.numbers import CURRENCIES, Quantity, convert_quantity, 
 from roma_core.citations.words import ClaimWord, read_words
 from roma_core.markup.compound import find_sides
 from roma_core.markup.questions import Question, content_words, stem_word
-from roma_core.writers.extractive.tables import find_compared_column, read_value
+from roma_core.writers.extractive.numerals import read_value
+from roma_core.writers.extractive.tables import find_compared_column
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
 _MASSES: Final = frozenset("gram kilogram milligram microgram tonne ton pound ounce stone".split())

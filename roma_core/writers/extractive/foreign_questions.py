@@ -16,7 +16,8 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Final
 
-from roma_core.languages import drop_accents
+from roma_core.citations.numbers import MONTH_NAMES
+from roma_core.languages import MONTH_WORDS, drop_accents
 from roma_core.markup.function_words import FUNCTION_WORDS
 from roma_core.markup.questions import Question, read_question
 
@@ -158,6 +159,21 @@ _ASKS_LIST: Final = {
     ),
 }
 """What asks for the items of a list."""
+_MONTH: Final = "|".join(MONTH_WORDS)
+_YEAR: Final = r"(?:19|20)\d\d(?!\d)"
+_TIME: Final = rf"(?:(?:\d{{1,2}}(?:\.|er|º)?\s+(?:de\s+)?)?(?:{_MONTH})\b(?:\s+(?:del?\s+)?{_YEAR})?|{_YEAR})"
+_RANGE_WORDS: Final = {
+    "de": ("vom|von|zwischen", "bis(?: zum)?|und"),
+    "fr": ("de|du|entre", "à|au|jusqu'(?:à|en|au)|et"),
+    "es": ("del|desde|de|entre", "al|a|hasta|y"),
+}
+"""Words before the first and the last time of a range."""
+_RANGES: Final = {
+    language: re.compile(
+        rf"(?<!\w)(?:{before})\s+(?P<first>{_TIME})\s+(?:{between})\s+(?P<last>{_TIME})(?!\w)", re.IGNORECASE
+    )
+    for language, (before, between) in _RANGE_WORDS.items()
+}
 _WORD: Final = re.compile(r"\w[\w.+-]*\w|\w")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _GROUPED: Final = re.compile(r"(?<![\d.,])\d{1,3}(?:[. ]\d{3})+(?![\d.])")
@@ -207,6 +223,9 @@ def read_foreign_question(question: str, languages: Sequence[str], vocabulary: s
 def _split_frame(question: str, language: str) -> list[tuple[str, bool]]:
     """Return the parts of a question in order, those of its frame in English, and which ones these are."""
     parts = [(question, False)]
+    if found := _RANGES[language].search(question):
+        said = f"from {_translate_time(found['first'])} to {_translate_time(found['last'])}"
+        parts = [(question[: found.start()], False), (said, True), (question[found.end() :], False)]
     for pattern, english in _COMPILED[language]:
         split: list[tuple[str, bool]] = []
         for part, is_frame in parts:
@@ -217,6 +236,14 @@ def _split_frame(question: str, language: str) -> list[tuple[str, bool]]:
             split += [(piece, at % 2 == 1) for at, piece in enumerate(pieces)]
         parts = split
     return parts
+
+
+def _translate_time(text: str) -> str:
+    """Return a time in English: "5. Juli 2026" is "5 July 2026"."""
+    words = (word.rstrip(".º").removesuffix("er") if word[:1].isdigit() else word for word in text.split())
+    kept = (word for word in words if word.casefold() not in {"de", "del"})
+    months = ((word, MONTH_WORDS.get(word.casefold(), 0)) for word in kept)
+    return " ".join(MONTH_NAMES[number - 1].capitalize() if number else word for word, number in months)
 
 
 def _list_words(text: str) -> list[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roma_core.citations.lexicon import DAY_NAMES, WEEKDAYS
 from roma_core.citations.numbers import MONTH_NAMES, MONTHS
 from roma_core.citations.words import read_words
-from roma_core.markup.questions import Question
+from roma_core.languages import MONTH_WORDS
+from roma_core.markup.questions import Question, content_words
 from roma_core.markup.tables import Table, TableRow
 
 MOST_PERIOD_CHARS: Final = 40
@@ -144,7 +145,7 @@ def _read_names(text: str) -> Period | None:
     weekdays: list[int] = []
     year, is_range = 0, False
     for part in _PARTS.findall(text.casefold()):
-        month, weekday = MONTHS.get(part), _read_weekday(part)
+        month, weekday = MONTHS.get(part) or MONTH_WORDS.get(part), _read_weekday(part)
         if month is not None:
             months += _fill(months[-1] + 1, month, 12) if is_range and months else [month]
         elif part in _GROUPS:
@@ -166,6 +167,95 @@ def _fill(first: int, last: int, size: int) -> Iterable[int]:
     least = 1 if size == 12 else 0
     steps = (last - first) % size + 1
     return [(first - least + step) % size + least for step in range(steps)]
+
+
+@dataclass(frozen=True)
+class PeriodRange:
+    """From one time to another, both included: years, months with or without a year, dates, or days of the week."""
+
+    first: Period
+    last: Period
+
+    def covers(self, time: Period) -> bool:
+        """Return whether all of a time is within.
+
+        >>> from_july = PeriodRange(Period(2025, frozenset({7})), Period(2026, frozenset({2})))
+        >>> [from_july.covers(read_period(cell)) for cell in ("August 2025", "2026-03", "January", "2025")]
+        [True, False, False, False]
+        """
+        if self.first.weekdays:
+            return bool(time.weekdays) and time.weekdays <= set(_fill(*self._ends("weekdays"), 7))
+        if self.first.year and not time.year:
+            return self.first.year == self.last.year and PeriodRange(
+                self.first.only(_NO_YEAR), self.last.only(_NO_YEAR)
+            ).covers(time)
+        if not self.first.months:
+            return self.first.year <= time.year <= self.last.year
+        if not time.months or (self.first.day and not time.day):
+            return False
+        if not self.first.year and not self.first.day:
+            return time.months <= set(_fill(*self._ends("months"), 12))
+        year = time.year if self.first.year else 0
+        day = time.day if self.first.day else 0
+        first = (self.first.year, min(self.first.months), self.first.day)
+        last = (self.last.year, max(self.last.months), self.last.day)
+        return all(first <= (year, month, day) <= last for month in time.months)
+
+    def _ends(self, part: str) -> tuple[int, int]:
+        return min(getattr(self.first, part)), max(getattr(self.last, part))
+
+
+_NO_YEAR: Final = frozenset({"months", "day", "weekdays"})
+_MONTH_NAME: Final = rf"(?:{'|'.join(sorted(MONTHS, key=len, reverse=True))})\b\.?"
+_ANY_YEAR: Final = r"(?:19|20)\d\d(?!\d)"
+_TIME: Final = (
+    rf"(?:{_ANY_YEAR}-\d\d(?:-\d\d)?(?!\d)|\d{{1,2}}\s+{_MONTH_NAME}(?:\s+{_ANY_YEAR})?"
+    rf"|{_MONTH_NAME}(?:\s+\d{{1,2}}(?!\d),?)?(?:\s+{_ANY_YEAR})?|q[1-4](?:\s+{_ANY_YEAR})?"
+    rf"|{_ANY_YEAR}|(?:{'|'.join(DAY_NAMES)})s?)"
+)
+_RANGE: Final = re.compile(
+    rf"\b(?:(?P<between>between)\s+|from\s+)?(?P<first>{_TIME})\s*"
+    rf"(?:(?:to|until|till|through)\b|(?P<and>and\b)|[–—-])\s*(?P<last>{_TIME})(?!\w)",
+    re.IGNORECASE,
+)
+_ASKED_QUARTER: Final = re.compile(
+    rf"\b(?:(?:in|during|for|of)\s+)?(?:the\s+)?{_QUARTER}(?:\s*(?:of\s+|[-/])?\s*{_YEAR})?(?!\w)", re.IGNORECASE
+)
+_GOES_ON_AS_YEAR: Final = re.compile(
+    r"\s*(?:$|[?.!,;:)]|(?:in|on|at|for|by|with|was|were|did|do|does|is|are|had|has|have|inclusive|and|per|of)\b)"
+)
+"""What may stand behind a year: 2000 metres are none."""
+
+
+@functools.lru_cache(maxsize=256)
+def find_asked_range(question: str) -> tuple[PeriodRange, str] | None:
+    """Return the range of times that a question asks for, and the question without it; None without one.
+
+    A year behind the last time is that of the first one, too.
+
+    >>> asked, rest = find_asked_range("How many came from May to July 2025?")
+    >>> asked.first.year, sorted(asked.last.months), rest
+    (2025, [7], 'How many came?')
+    """
+    for found in _RANGE.finditer(question):
+        if bool(found["and"]) != bool(found["between"]):
+            continue  # "in May and July" are two
+        first, last = read_period(found["first"]), read_period(found["last"])
+        if first is None or last is None:
+            continue
+        first = replace(first, year=first.year or last.year)
+        if first.parts != last.parts or (first.parts == {"year"} and not _GOES_ON_AS_YEAR.match(question, found.end())):
+            continue
+        return PeriodRange(first, last), _leave_out(question, *found.span())
+    quarter = _ASKED_QUARTER.search(question)
+    if quarter is None:
+        return None
+    period = _read_match(quarter)
+    return PeriodRange(period, period), _leave_out(question, *quarter.span())
+
+
+def _leave_out(question: str, start: int, end: int) -> str:
+    return " ".join(re.sub(r"\s+(?=[?.!,;:]|$)", "", f"{question[:start]}{question[end:]}").split())
 
 
 _MONTH: Final = re.compile(
@@ -259,14 +349,16 @@ def find_rows_of_time(question: Question, table: Table) -> list[TableRow] | None
     An empty list says that the table has other times only. A month's row answers what was so on one of its days, but
     not how much there was on it.
     """
+    spanned = find_asked_range(question.text)
+    if spanned is not None:
+        return _find_rows_within(question, table, spanned[0])
     asked = read_asked_period(question.text)
     if asked is None:
         return None
     times = [read_time(row, table.header.cells) for row in table.rows]
-    given = [time for time in times if time is not None]
-    if len(given) < max(1, LEAST_PERIODS * len(table.rows)):
+    if not _are_most(times):
         return None
-    parts = set().union(*(time.parts for time in given))
+    parts = set().union(*(time.parts for time in times if time is not None))
     if not asked.parts & parts:
         return None
     if asked.parts - parts - {"year"}:
@@ -274,6 +366,29 @@ def find_rows_of_time(question: Question, table: Table) -> list[TableRow] | None
             return []
         asked = asked.only(parts)
     return [row for row, time in zip(table.rows, times, strict=True) if time is not None and time.holds(asked)]
+
+
+def _find_rows_within(question: Question, table: Table, asked: PeriodRange) -> list[TableRow] | None:
+    """Return the rows within a range: by the column that the question names, else by the times of the rows.
+
+    None where no column has times; none of the rows where two may be meant.
+    """
+    header = table.header.cells
+    columns = {column: [read_period(row.cells[column]) for row in table.rows] for column in range(len(header))}
+    columns = {column: times for column, times in columns.items() if _are_most(times)}
+    named = [column for column in columns if question.words & content_words(header[column].replace("_", " "))]
+    meant = named or [column for column in list_period_columns(header) if column in columns] or list(columns)
+    if not meant:
+        return None
+    if len(meant) > 1:
+        return []
+    times = columns[meant[0]]
+    return [row for row, time in zip(table.rows, times, strict=True) if time is not None and asked.covers(time)]
+
+
+def _are_most(times: Sequence[Period | None]) -> bool:
+    """Return whether enough cells or rows have a time for the others to be exceptions."""
+    return sum(time is not None for time in times) >= max(1, LEAST_PERIODS * len(times))
 
 
 _AMOUNTS: Final = frozenset({"how_many", "table_sum", "table_max", "table_filter"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from roma_core.citations.lexicon import DAY_NAMES
@@ -22,7 +22,14 @@ from roma_core.markup.questions import (
 )
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
-from roma_core.writers.extractive.periods import find_rows_of_time, list_period_columns, read_period, read_time
+from roma_core.writers.extractive.numerals import find_style, read_value, write_number
+from roma_core.writers.extractive.periods import (
+    find_asked_range,
+    find_rows_of_time,
+    list_period_columns,
+    read_period,
+    read_time,
+)
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, names_asked_year
 
 MOST_ROWS = 30
@@ -36,10 +43,6 @@ MOST_UNSURE = 0.7
 LEAST_SAME_COLUMNS = 0.6
 """Share of their columns that two editions of a table have in common."""
 
-_EUROPEAN = re.compile(r"(?<!\d)\d{1,3}(?:\.\d{3})+,\d+(?!\d)")
-_NEGATIVE = re.compile(r"^\(\s*[^A-Za-z()]*\d[^A-Za-z()]*\)$")
-_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d.,])")
-_SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?!\d)")
 _TOTAL = re.compile(
     r"^\W*(?:grand\s+)?(?:totals?|sum|subtotal|overall|all|average|mean"
     r"|gesamt\w*|insgesamt|summe|zwischensumme|durchschnitt|totale?|somme|sous-total|moyenne|suma|promedio)\b",
@@ -65,42 +68,11 @@ class TableAnswer:
 # Values
 
 
-def read_value(cell: str) -> tuple[Decimal, str] | None:
-    """Return the number or date of a cell with its unit ("date" for a date); None where the cell is no single value.
-
-    >>> read_value("€1,234.50"), read_value("1 234,50 €"), read_value("B-2")
-    ((Decimal('1234.50'), 'EUR'), (Decimal('1234.50'), 'EUR'), None)
-    """
-    text = cell.strip().strip("*_`")
-    if not text or len(text) > 40:
-        return None
-    text = _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
-    text = _EUROPEAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), text)
-    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
-    is_negative = bool(_NEGATIVE.match(text))
-    words = read_words(text.strip("()") if is_negative else text)
-    values = [word for word in words if word.quantity is not None or word.date is not None]
-    others = [word for word in words if word.quantity is None and word.date is None]
-    if (
-        len(values) != 1
-        or len(others) > 1
-        or (others and others[0].start < values[0].start and len(others[0].text) > 7)
-    ):
-        return None
-    value = values[0]
-    if value.date is not None:
-        date = value.date
-        return Decimal(date.year * 10_000 + date.month * 100 + date.day), "date"
-    if value.quantity is None or (others and re.search(r"[A-Za-z]-?\d", text)):
-        return None
-    number = value.quantity.value
-    return (-number if is_negative else number), value.quantity.unit
-
-
 def _column_values(table: Table, column: int) -> list[tuple[TableRow, Decimal]]:
     """Return the rows with a value in a column, without rows of totals; none where the column is not of values."""
     rows = [row for row in table.rows if column < len(row.cells) and not _TOTAL.match(row.cells[0])]
-    read = [(row, read_value(row.cells[column])) for row in rows]
+    style = find_style(table, (row.cells[column] for row in rows))
+    read = [(row, read_value(row.cells[column], style)) for row in rows]
     values = [(row, value) for row, value in read if value is not None]
     filled = [row for row, value in read if value is not None or not _NONE.fullmatch(row.cells[column].strip())]
     if len(values) < 2 or len(values) < 0.7 * len(filled):
@@ -217,11 +189,14 @@ def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnsw
 
 
 def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
-    named = _rows_named(question, table)
     timed = find_rows_of_time(question, table)
+    if timed is not None and not timed:
+        return  # it is of other times
+    spanned = find_asked_range(question.text)
+    if timed is not None and spanned is not None:  # "from May to July" names June, too
+        question = replace(read_question(spanned[1]), kind=question.kind)
+    named = _rows_named(question, table)
     if timed is not None:
-        if not timed:
-            return  # it is of other times
         named = [row for row in named if row in timed] or timed
     makers: dict[str, Callable[[Question, Table, Sequence[TableRow]], TableAnswer | None]] = {
         "table_max": _find_extreme,
@@ -543,7 +518,9 @@ def _find_extreme_thing(question: Question, table: Table) -> TableAnswer | None:
     names = [row.cells[0] if row.cells else "" for row in table.rows]
     asked = [table.rows[at] for at in _find_columns(question, names)]
     for row in asked:
-        read = [(name, read_value(cell)) for name, cell in zip(table.header.cells[1:], row.cells[1:], strict=False)]
+        style = find_style(table, row.cells[1:])
+        cells = zip(table.header.cells[1:], row.cells[1:], strict=False)
+        read = [(name, read_value(cell, style)) for name, cell in cells]
         values = [(name, value) for name, value in read if value is not None]
         if len(values) < 2 or len(values) < len(read) or len({unit for _, (_, unit) in values}) > 1:
             continue
@@ -603,7 +580,8 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     word = "Average" if question.is_average else "Sum"
     rows = tuple(row for row, _ in values)
     name = table.header.cells[column]
-    lead = f"{word} of “{name}” over {len(values)} rows = {_plain(result)}{unit}, computed from these cells"
+    written = write_number(result, find_style(table, (row.cells[column] for row in rows)))
+    lead = f"{word} of “{name}” over {len(values)} rows = {written}{unit}, computed from these cells"
     lead += _describe_left_out(table, column, scope)
     return _computed(question, table, rows, lead, paid, named=named)
 
@@ -620,11 +598,6 @@ def _describe_left_out(table: Table, column: int, scope: Set[TableRow]) -> str:
     if not left_out:
         return ""
     return f"; {left_out} {'row has' if left_out == 1 else 'rows have'} no single value there"
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text and text.endswith("0") else text
 
 
 def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:

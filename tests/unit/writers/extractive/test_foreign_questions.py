@@ -71,7 +71,7 @@ def read(question: str, language: str, text: str) -> str:
         ("Was muss ich zum Ausleihen mitbringen?", "de", BOOTE, "3 of 3", "Kanu"),
         ("Quelle bouteille est la plus chère ?", "fr", CAVE, "| Sang du Loup |", "Perdrix"),
         ("Quelle est la bouteille la moins chère ?", "fr", CAVE, "| Vieux Moulin |", "Perdrix"),
-        ("Quel est le prix total de la cave ?", "fr", CAVE, "over 3 rows = 1,267.5", "= 45"),
+        ("Quel est le prix total de la cave ?", "fr", CAVE, "over 3 rows = 1 267,5", "= 45"),
         ("Quelles bouteilles coûtent plus de 1 000 euros ?", "fr", CAVE, "1 of 3 rows", "Moulin"),
         ("Combien coûte le Clos Perdrix ?", "fr", CAVE, "| Clos Perdrix | Jura | 2019 | 18,50 ", "Moulin"),
         ("Que faut-il fournir pour une commande ?", "fr", CAVE, "2 of 2", "Jura"),

@@ -6,7 +6,7 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.markup.tables import Table, read_tables
-from roma_core.writers.extractive.periods import Period, read_asked_period, read_period
+from roma_core.writers.extractive.periods import Period, PeriodRange, find_asked_range, read_asked_period, read_period
 from roma_core.writers.extractive.tables import answer_from_tables
 from tests.fakes.passages import make_note
 
@@ -121,3 +121,97 @@ def test_rows_of_the_asked_time_answer_and_no_others(question: str, tables: list
 def test_a_row_with_a_beginning_and_an_end_is_not_of_its_beginning() -> None:
     terms = make_tables("Heads", "Head | Year | Date", "Ann | 2010 | 2013", "Bo | 2013 | 2019")
     assert find_rows("Who was head in 2013?", terms) != ["Bo"]
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "last", "rest"),
+    [
+        (
+            "How many came from July to September?",
+            Period(0, frozenset({7})),
+            Period(0, frozenset({9})),
+            "How many came?",
+        ),
+        (
+            "How many came between May and July 2025?",
+            Period(2025, frozenset({5})),
+            Period(2025, frozenset({7})),
+            "How many came?",
+        ),
+        ("Visitors 2021-2023", Period(2021), Period(2023), "Visitors"),
+        (
+            "Visitors from 3 May to 9 June 2025",
+            Period(2025, frozenset({5}), 3),
+            Period(2025, frozenset({6}), 9),
+            "Visitors",
+        ),
+        (
+            "Who is in from Monday to Thursday?",
+            Period(weekdays=frozenset({0})),
+            Period(weekdays=frozenset({3})),
+            "Who is in?",
+        ),
+        (
+            "How many came in the second quarter of 2025?",
+            Period(2025, frozenset({4, 5, 6})),
+            Period(2025, frozenset({4, 5, 6})),
+            "How many came?",
+        ),
+    ],
+)
+def test_ranges_of_a_question_are_read(question: str, first: Period, last: Period, rest: str) -> None:
+    assert find_asked_range(question) == (PeriodRange(first, last), rest)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many came in May and July?",
+        "How many came from May on?",
+        "Which posts are from 1900 to 2000 metres long?",
+        "How long is it from Selm to Orm?",
+        "How many came in May?",
+    ],
+)
+def test_what_is_no_range_is_none(question: str) -> None:
+    assert find_asked_range(question) is None
+
+
+BOATS = make_tables(
+    "Boats", "boat | built | last_check | seats",
+    "Tern | 2019-04-11 | 2025-08-02 | 10", "Gull | 2021-02-19 | 2025-06-30 | 12", "Skua | 2023-05-06 | 2025-09-21 | 14",
+)  # fmt: skip
+LOANS = make_tables(
+    "Loans", "Month | Loans",
+    "November 2024 | 31", "December 2024 | 22", "January 2025 | 40", "February 2025 | 25", "March 2025 | 20",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("How many loans from December 2024 to February 2025?", ["December 2024", "January 2025", "February 2025"]),
+        ("How many loans between January and March 2025?", ["January 2025", "February 2025", "March 2025"]),
+        ("How many loans in the first quarter of 2025?", ["January 2025", "February 2025", "March 2025"]),
+        ("How many loans from May to July 2025?", []),
+        ("In which month from January to March 2025 were most loans?", ["January 2025"]),
+    ],
+)
+def test_a_range_is_of_all_months_within(question: str, rows: list[str]) -> None:
+    assert find_rows(question, LOANS) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Which boats were built from 2019 to 2021?", ["Tern", "Gull"]),
+        ("Which boats were built between May 2020 and June 2023?", ["Gull", "Skua"]),
+        ("How many boats had a check from 1 July 2025 to 31 August 2025?", ["Tern"]),
+    ],
+)
+def test_a_range_is_of_the_column_that_is_named(question: str, rows: list[str]) -> None:
+    assert find_rows(question, BOATS) == rows
+
+
+def test_a_range_of_one_of_two_columns_is_not_guessed() -> None:
+    assert find_rows("How many seats from 2019 to 2021?", BOATS) == []

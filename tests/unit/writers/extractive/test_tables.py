@@ -10,13 +10,13 @@ from roma_core.markup.questions import read_question
 from roma_core.markup.tables import read_tables
 from roma_core.types import Chunk, Document, ScoredChunk, Section
 from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.numerals import read_value
 from roma_core.writers.extractive.tables import (
     MOST_ROWS,
     MOST_UNSURE,
     TableAnswer,
     answer_from_tables,
     find_missing_thing,
-    read_value,
     render_rows,
 )
 
