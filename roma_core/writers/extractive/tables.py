@@ -673,7 +673,7 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
 
 
-_COUNTED = re.compile(r"\bhow many\s+((?:\w+\s+){0,3}?\w+)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\bhow many\s+((?:[\w-]+\s+){0,3}?[\w-]+)\b", re.IGNORECASE)
 
 
 def _are_called(rows: Sequence[TableRow], things: set[str]) -> bool:

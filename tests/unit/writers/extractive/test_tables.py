@@ -474,3 +474,9 @@ def test_what_things_come_to_together_is_added_up() -> None:
     table = "| Service | Monthly cost |\n| --- | --- |\n| broker | 18 |\n| planner | 27 |\n"
     found = answer("What do all services cost together?", table, "Services")
     assert found is not None and "= 45" in found.lead
+
+
+def test_a_kind_with_a_hyphen_is_counted() -> None:
+    text = "| boat | type |\n| --- | --- |\n| Tern | e-boat |\n| Gull | sail |\n| Skua | e-boat |\n"
+    found = answer("How many e-boats do we have?", text, "boats.csv")
+    assert found is not None and found.lead == "2 of 3 rows" and first_cells(found) == ["Tern", "Skua"]
