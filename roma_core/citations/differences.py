@@ -206,7 +206,8 @@ def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason
         return Reason("code" if all(codes) else "name", ours, theirs, is_slot)
     if numbers:
         is_unit = any(_same_number(a, b) for a in numbers for b in other_numbers)
-        return Reason("unit" if is_unit else "number", ours, theirs, is_slot and bool(other_numbers))
+        is_other_value = any(_are_of_one_kind(a, b) for a in numbers for b in other_numbers)
+        return Reason("unit" if is_unit else "number", ours, theirs, is_slot and (is_unit or is_other_value))
     if any(is_opposite(a, b) for a in new for b in edit.source):
         return Reason("direction", ours, theirs, is_slot)
     for kind, words in LEXICA:
@@ -217,6 +218,13 @@ def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason
     if any(word.is_name for word in new):
         return Reason("name", ours, theirs)
     return Reason("word", ours, theirs)
+
+
+def _are_of_one_kind(a: ClaimWord, b: ClaimWord) -> bool:
+    """Return whether two numbers may say the same of a thing: dates, or amounts of one unit."""
+    if a.quantity is None or b.quantity is None:
+        return (a.quantity is None) == (b.quantity is None)
+    return a.quantity.unit == b.quantity.unit or is_convertible(a.quantity, b.quantity)
 
 
 def _same_number(a: ClaimWord, b: ClaimWord) -> bool:
