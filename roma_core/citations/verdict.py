@@ -78,6 +78,9 @@ MOST_TURNED = 3
 """Sentences against which a claim is turned: other order, other voice."""
 MOST_SPLITS = 2
 """How often a claim is taken apart into statements, and these again."""
+MOST_READINGS = 2_000
+"""Readings of a claim as a statement that are tried. None of 605 claims that are proven so needs more than 491; a long
+enumeration has 128,000."""
 MOST_UNKNOWN = 2
 """Content words of a claim that its passage need not have, where other words say the same."""
 HOLDS_FOR_TURN = 0.6
@@ -228,8 +231,9 @@ def _stated(wanted: Sequence[ClaimWord], source: SourceWords) -> _BestAlignment 
     framed = remove_frame(wanted)
     if framed is None or not framed:
         return None
+    effort = _Effort()
     for claim in (framed, *_opinions(framed)):
-        spans = _prove(claim, source, MOST_SPLITS, is_whole=claim == list(wanted))
+        spans = _prove(claim, source, MOST_SPLITS, effort, is_whole=claim == list(wanted))
         if spans:
             start, end = min(start for start, _ in spans), max(end for _, end in spans)
             return _BestAlignment((start, end), (), 1.0)
@@ -261,11 +265,23 @@ def _opinions(claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
         yield rest
 
 
+@dataclass
+class _Effort:
+    """How many readings of a claim may still be tried: its forms beside the statements of a sentence."""
+
+    left: int = MOST_READINGS
+
+    def spend(self) -> bool:
+        """Return whether one more may be tried."""
+        self.left -= 1
+        return self.left >= 0
+
+
 def _prove(
-    claim: Sequence[ClaimWord], source: SourceWords, splits: int, *, is_whole: bool = False
+    claim: Sequence[ClaimWord], source: SourceWords, splits: int, effort: _Effort, *, is_whole: bool = False
 ) -> list[tuple[int, int]] | None:
-    """Return where the statements of a claim stand; None where one of them stands nowhere."""
-    if len(claim) < 2 or not _may_be_said(claim, source):
+    """Return where the statements of a claim stand; None where one of them stands nowhere, or the effort is spent."""
+    if len(claim) < 2 or effort.left <= 0 or not _may_be_said(claim, source):
         return None
     units = _candidates(claim, source)
     if not is_whole:
@@ -276,7 +292,7 @@ def _prove(
             if reading is not None and reading.span is not None:
                 return [reading.span]
     for unit in units[:MOST_TURNED]:
-        if _is_stated(claim, unit, source):
+        if _is_stated(claim, unit, source, effort):
             return [(unit.sentence.start, unit.sentence.end)]
     if not splits:
         return None
@@ -285,7 +301,7 @@ def _prove(
     for parts, is_joint in ways:
         spans: list[tuple[int, int]] = []
         for part in parts:
-            found = None if is_broken_off(part) else _prove(part, source, splits - 1)
+            found = None if is_broken_off(part) else _prove(part, source, splits - 1, effort)
             if found is None:
                 break
             spans += found
@@ -302,7 +318,7 @@ def _may_be_said(claim: Sequence[ClaimWord], source: SourceWords) -> bool:
     return missing <= MOST_UNKNOWN
 
 
-def _is_stated(claim: Sequence[ClaimWord], unit: PassageUnit, source: SourceWords) -> bool:
+def _is_stated(claim: Sequence[ClaimWord], unit: PassageUnit, source: SourceWords, effort: _Effort) -> bool:
     """Return whether a claim is one of the simple statements of a sentence, in whatever order and voice."""
     turns = [list(claim), *_turns_of(claim)]
     needed = {word.stem for word in claim if word.is_content}
@@ -313,6 +329,8 @@ def _is_stated(claim: Sequence[ClaimWord], unit: PassageUnit, source: SourceWord
         for turn in turns:
             if not _may_begin_alike(turn, statement):
                 continue
+            if not effort.spend():
+                return False
             words = match_forms(statement, turn)
             if _says_from_beginning(match_forms(turn, words), words, unit, source):
                 return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.citations import verify_claim
+from roma_core.citations import verdict, verify_claim
 
 PASSAGE = (
     "The observatory at Hollin opened in 1931. Its telescope has a mirror of 1,200 mm and weighs 3.5 tonnes.\n\n"
@@ -209,3 +211,20 @@ def test_a_cut_of_the_passage_is_verbatim(tokens: list[str], data: st.DataObject
     found = verify_claim(claim, passage)
     assert found.verdict == "verbatim"
     assert passage[found.start : found.end].rstrip(".").split() == tokens[i:j]
+
+
+def test_a_long_enumeration_is_read_in_bounded_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = " and ".join(f"{n} percent in the harbor of Port {name}" for n, name in enumerate("ABCDEFGHIJ", 11))
+    passage = f"Among those who came by boat, shares have risen to {shares} respectively, and about 30 percent by rail."
+    claim = f"Among those who came by ship, shares have risen to 12{passage.partition('11')[2]}"
+    tried = 0
+    says = verdict._says_from_beginning
+
+    def count(*args: Any) -> bool:
+        nonlocal tried
+        tried += 1
+        return says(*args)
+
+    monkeypatch.setattr(verdict, "_says_from_beginning", count)
+    assert verify_claim(claim, passage).verdict not in {"verbatim", "supported"}
+    assert tried == verdict.MOST_READINGS

@@ -49,9 +49,9 @@ async def test_a_setting_chooses_the_backend_of_a_format() -> None:
     settings = Settings(parser_text="acme")
     async with DolphinParserService.of(settings) as service:
         assert service.parser_id(RAW) == "text@acme/3"
-        assert "text@acme/3" in service.parser_ids and "text/2" not in service.parser_ids
+        assert "text@acme/3" in service.parser_ids and "text/3" not in service.parser_ids
         document = await service.parse(RAW, ParseOptions(backend="own"))
-    assert isinstance(document, Document) and document.parser == "text/2"
+    assert isinstance(document, Document) and document.parser == "text/3"
 
 
 @pytest.mark.parametrize(
