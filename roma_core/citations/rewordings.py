@@ -259,11 +259,11 @@ class _Denial:
 def _find_denied(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> Reason | None:
     """Return the denials where one side denies words that both have, and the other none of them.
 
-    Where only the subject of what is denied is in both, the source does not say the opposite.
+    Where only the subject of what the source denies is in both, it does not say the opposite: that is doubt enough.
     """
     shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
     ours, theirs = list(_read_denials(claim)), list(_read_denials(quote))
-    claimed = [denial for denial in ours if denial.speaks_of(shared)]
+    claimed = [denial for denial in ours if denial.predicate & shared]
     said = [denial for denial in theirs if denial.speaks_of(shared)]
     if bool(claimed) == bool(said) or (claimed and any(not denial.predicate for denial in theirs)):
         return None
