@@ -86,7 +86,7 @@ READS: Final = frozenset({"ask", "show", "search", "read"})
 """Actions that change nothing; all others are logged whatever ``ROMA_AUDIT`` says."""
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
 _UNITS = "roma_core.citations.numbers:load_units"
-"""What a server loads early, and a command only for units that differ."""
+"""A server loads pint's registry before the first question; a command loads it when two units differ."""
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -124,7 +124,7 @@ _STYLE = theme.write_css(":root") + (
 
 
 FOLDED_CHARS: Final = 300
-"""A description that goes on for so long is folded up: the errors of a route are some eighty codes."""
+"""Length of a description above which the page folds it: the errors of a route are some eighty codes."""
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 

@@ -157,7 +157,7 @@ def _parts_clauses(words: Sequence[ClaimWord], place: int) -> bool:
 
 
 def _has_own_subject(words: Sequence[ClaimWord]) -> bool:
-    """Return whether what goes on behind ``words`` goes on from a clause in them, which has a subject of its own."""
+    """Return whether ``words`` hold a clause with its own subject, which what stands behind them continues."""
     for index in range(2, len(words) - 3) if words[-1].key in COORDINATORS else ():
         if words[index].key not in COORDINATORS:
             continue
@@ -273,7 +273,7 @@ def _find_scope(words: Sequence[ClaimWord]) -> Sequence[ClaimWord]:
 
 _TERM_HEADS = frozenset("with on upon by under".split())
 _NO_TERMS = frozenset("law custom tradition default contrast balance paper".split())
-"""What an opening says beside a statement, without limiting it: "By law, ...", "On paper, ..."."""
+"""Nouns of openings that limit nothing: "By law, ...", "On paper, ..."."""
 
 
 def _is_term(words: Sequence[ClaimWord]) -> bool:

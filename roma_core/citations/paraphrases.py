@@ -20,9 +20,7 @@ from roma_core.citations.lexicon import (
 )
 from roma_core.citations.numbers import CURRENCIES
 from roma_core.citations.phrases import BOUND_NAMES
-from roma_core.citations.statements import (
-    read_statements,
-)
+from roma_core.citations.statements import read_statements
 from roma_core.citations.verbs import (
     PARTICIPLE,
     PARTING,

@@ -85,6 +85,15 @@ class SourceWords:
         return frozenset(stems_of(self.words))
 
     @functools.cached_property
+    def names_before(self) -> dict[str, dict[str, ClaimWord]]:
+        """Return the words of names right before each word, all by their keys: "Ada" before "Kern"."""
+        found: dict[str, dict[str, ClaimWord]] = {}
+        for before, word in pairwise(self.words):
+            if before.is_name and word.gap == " ":
+                found.setdefault(word.key, {})[before.key] = before
+        return found
+
+    @functools.cached_property
     def sentences(self) -> tuple[Sequence[ClaimWord], ...]:
         """Return the words of each sentence of the passage."""
         return tuple(self.words[unit.first : unit.last] for unit in self.units)
@@ -197,7 +206,7 @@ class SourceWords:
         for name in words:
             if not name.is_name:
                 continue
-            before = {a.key: a for a, b in pairwise(self.words) if b.key == name.key and a.is_name and b.gap == " "}
+            before = self.names_before.get(name.key, {})
             if len(before) == 1:
                 stems.add(next(iter(before.values())).stem)
         return stems

@@ -12,9 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from roma_core.citations.lexicon import CONDITIONS, HARMLESS, HEDGES, NEGATIONS, QUANTIFIERS
-from roma_core.citations.verbs import (
-    is_past_form,
-)
+from roma_core.citations.verbs import is_past_form
 from roma_core.citations.words import ClaimWord, stem
 
 _LONGEST_LABEL = 4

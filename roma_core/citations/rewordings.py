@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from roma_core.citations.cuts import (
-    text_of,
-)
+from roma_core.citations.cuts import text_of
 from roma_core.citations.differences import bind_numbers, is_opposite
 from roma_core.citations.lexicon import (
     DENIALS,
@@ -20,12 +18,8 @@ from roma_core.citations.numbers import Date
 from roma_core.citations.parts import remove_frame
 from roma_core.citations.passage import SourceWords, stems_of
 from roma_core.citations.reasons import Reason, Support
-from roma_core.citations.verbs import (
-    PARTING,
-)
-from roma_core.citations.words import (
-    ClaimWord,
-)
+from roma_core.citations.verbs import PARTING
+from roma_core.citations.words import ClaimWord
 
 SUPPORTED = 0.45
 """Least coverage by one place for *supported*, for a claim in other words; with ``KNOWN`` and ``PARTIAL`` chosen on the
@@ -252,9 +246,6 @@ class _Denial:
     predicate: frozenset[str]
     """The stems behind it, ``REACH`` at most; none where it denies what was said before ("cats do not")."""
 
-    def speaks_of(self, stems: Set[str]) -> bool:
-        return bool(self.predicate) and bool((self.subject | self.predicate) & stems)
-
 
 def _find_denied(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> Reason | None:
     """Return the denials where one side denies words that both have, and the other none of them.
@@ -264,7 +255,7 @@ def _find_denied(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> Reas
     shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
     ours, theirs = list(_read_denials(claim)), list(_read_denials(quote))
     claimed = [denial for denial in ours if denial.predicate & shared]
-    said = [denial for denial in theirs if denial.speaks_of(shared)]
+    said = [denial for denial in theirs if denial.predicate and (denial.subject | denial.predicate) & shared]
     if bool(claimed) == bool(said) or (claimed and any(not denial.predicate for denial in theirs)):
         return None
     is_opposite_said = any(denial.predicate & shared for denial in (*claimed, *said))

@@ -267,7 +267,7 @@ def _opinions(claim: Sequence[ClaimWord]) -> Iterator[list[ClaimWord]]:
 
 @dataclass
 class _Effort:
-    """How many readings of a claim may still be tried: its forms beside the statements of a sentence."""
+    """The number of comparisons left, of a form of the claim with a statement of a sentence."""
 
     left: int = MOST_READINGS
 

@@ -296,7 +296,7 @@ def read_cited_words(quote: str) -> str:
 def skip_rows(quote: str) -> str:
     """Return a quote for display: of a table its caption, its header and the last row, which is the cited one.
 
-    A quote that goes on behind the table, as to a caption below it, is left whole: its cited row may be any.
+    A quote that ends behind the table, with a caption below it, stays whole: any of its rows may be the cited one.
 
     >>> print(skip_rows("| Tool | Price |\\n| --- | --- |\\n| hammer | 9 € |\\n| saw | 2 € |\\n| wet saw | 31 € |"))
     | Tool | Price |

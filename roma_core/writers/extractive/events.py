@@ -56,8 +56,8 @@ def read_asked_day(question: Question) -> Period | None:
     asked = read_asked_period(question.text)
     if asked is None or not asked.day or not asked.months:
         return None
-    numbers = {part for word in read_words(question.text) if word.date is not None for part in content_words(word.text)}
-    rest = question.words - numbers - _FRAME - asked.names
+    dates = " ".join(word.text for word in read_words(question.text) if word.date is not None)
+    rest = question.words - content_words(dates) - _FRAME - asked.names
     return asked if not rest else None
 
 

@@ -240,10 +240,15 @@ def _split_frame(question: str, language: str) -> list[tuple[str, bool]]:
 
 def _translate_time(text: str) -> str:
     """Return a time in English: "5. Juli 2026" is "5 July 2026"."""
-    words = (word.rstrip(".º").removesuffix("er") if word[:1].isdigit() else word for word in text.split())
-    kept = (word for word in words if word.casefold() not in {"de", "del"})
-    months = ((word, MONTH_WORDS.get(word.casefold(), 0)) for word in kept)
-    return " ".join(MONTH_NAMES[number - 1].capitalize() if number else word for word, number in months)
+    words: list[str] = []
+    for word in text.split():
+        if month := MONTH_WORDS.get(word.casefold()):
+            words.append(MONTH_NAMES[month - 1].capitalize())
+        elif word[:1].isdigit():
+            words.append(word.rstrip(".º").removesuffix("er"))
+        elif word.casefold() not in {"de", "del"}:
+            words.append(word)
+    return " ".join(words)
 
 
 def _list_words(text: str) -> list[str]:

@@ -31,14 +31,10 @@ from roma_core.models import load_words
 from roma_core.rerank import RERANKER_FILES
 from roma_core.types import Document, ScoredChunk
 from roma_core.writers.extractive.asked_things import find_owned
-from roma_core.writers.extractive.calibration import (
-    ScoreThresholds,
-)
+from roma_core.writers.extractive.calibration import ScoreThresholds
 from roma_core.writers.extractive.cells import find_asked_cell
 from roma_core.writers.extractive.corrections import Correction, list_correctors
-from roma_core.writers.extractive.expectations import (
-    asks_certain_kind,
-)
+from roma_core.writers.extractive.expectations import asks_certain_kind
 from roma_core.writers.extractive.recipes import (
     RecipeAnswer,
     find_contrary_tables,
