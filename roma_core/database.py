@@ -432,6 +432,20 @@ def refuse_newer(connection: sqlite3.Connection, path: Path, schema: Schema) -> 
     _refuse_newer(_stored_version(connection, schema), path.name, schema)
 
 
+def require_usable(path: Path, schema: Schema) -> None:
+    """Raise ``StoreError`` for a file that a newer ROMA has changed or that cannot be read; change nothing.
+
+    A file that is missing or empty is made when it is needed, so there is nothing wrong with it.
+    """
+    try:
+        if not path.exists():
+            return
+        with closing(sqlite3.connect(_existing(path), uri=True)) as connection:
+            refuse_newer(connection, path, schema)
+    except (sqlite3.Error, OSError) as error:
+        raise storage_error(error, schema, path) from error
+
+
 class SchemaVersion(NamedTuple):
     """The last step that a database has taken, and the ROMA that took it."""
 

