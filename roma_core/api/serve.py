@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from roma_core.api import create_app
-from roma_core.api.access import serving
+from roma_core.api.access import find_permission, serving
 from roma_core.api.edge import limit_connections
 from roma_core.api.operations import explain_lack_of_tokens
 from roma_core.api.tokens import PASSING, TokenStore, check_bind
@@ -43,7 +43,7 @@ def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
             raise
         _log.warning("no pages of sources and dashboards", missing=missing.name, install="roma-core[ui]")
     else:
-        mount_pages(app, roma, who=serving.get)
+        mount_pages(app, roma, serving.get, lambda person, path: person.may(find_permission(path)))
     return app
 
 

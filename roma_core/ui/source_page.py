@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -33,23 +33,31 @@ tr { border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent);
 
 
 class SourcePage:
-    """The sources of one tenant. ``view`` is the list; ``may_sync`` gives each a button that reads it again."""
+    """The sources of one tenant. ``view`` is the list; ``may_sync`` gives each a button that reads it again.
+
+    ``places`` are the pages of the service that ``who`` may open.
+    """
 
     def __init__(
-        self, roma: Roma, tenant: str | None = None, *, may_sync: bool = True, who: Principal | None = None
+        self,
+        roma: Roma,
+        tenant: str | None = None,
+        *,
+        may_sync: bool = True,
+        who: Principal | None = None,
+        places: Mapping[str, str] = frame.PAGES,
     ) -> None:
         self._roma = roma
         self._who = who
         self._tenant = tenant or roma.settings.tenant
         self._may_sync = may_sync
+        self._places = places
         self.view = pn.Column(pmui.Typography("Reading the sources …", variant="caption"), sizing_mode="stretch_width")
 
     def page(self) -> pmui.Page:
         """Return the whole page."""
         pn.state.onload(self.refresh)
-        may_look = self._who is None or self._who.may("insights.read")
-        places = {**(frame.DASHBOARDS if may_look else {}), "/console/sources": "Sources"}
-        return frame.make_page("Sources", [], self.view, is_served=True, places=places)
+        return frame.make_page("Sources", [], self.view, places=self._places)
 
     async def refresh(self) -> None:
         """Show the sources as they are now."""

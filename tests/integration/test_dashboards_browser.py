@@ -51,7 +51,7 @@ def test_a_dashboard_draws_and_asks_no_other_host(name: str, open_page: Open, se
     page.wait_for_load_state("networkidle")
     assert find_strangers(page, service.address) == []
     links = page.get_by_role("navigation", name="Pages").get_by_role("link")
-    assert links.all_inner_texts() == ["Console", "Evaluations", "Use", "Corpus"]
+    assert links.all_inner_texts() == ["Console", "Evaluations", "Use", "Corpus", "Trials", "Sources"]
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,9 @@ def test_a_token_sees_the_dashboards_that_its_roles_permit(open_page: Open, work
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Sources").wait_for()
         assert pages.count() == 5
         assert page.get_by_role("link", name="Evaluations").count() == 0
+        page = signed_in(reader, "/console/sources")
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Sources").wait_for()
+        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+        assert links.all_inner_texts() == ["Console", "Sources"]
         refused = page.request.get(f"{service.address}/console/evals")
         assert refused.status == 403

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
@@ -29,10 +29,11 @@ class CorpusDashboard:
     >>> CorpusDashboard(roma).page().servable()  # doctest: +SKIP
     """
 
-    def __init__(self, roma: Roma, who: Principal | None = None, *, is_served: bool = False) -> None:
+    def __init__(self, roma: Roma, who: Principal | None = None, *, places: Mapping[str, str] | None = None) -> None:
+        """``places`` are the pages of the service that ``who`` may open; None: the dashboard is served by itself."""
         self._roma = roma
         self._who = who or roma.user
-        self._is_served = is_served
+        self._places = places
         self._drawn = 0
         self._chosen: Sequence[CorpusItem] = ()
         self.widgets = {
@@ -47,7 +48,7 @@ class CorpusDashboard:
     def page(self) -> Any:
         """Return the whole page; its body is read when it has been drawn."""
         pn.state.onload(self.refresh)
-        return frame.make_page("Corpus", list(self.widgets.values()), self.view, is_served=self._is_served)
+        return frame.make_page("Corpus", list(self.widgets.values()), self.view, places=self._places)
 
     async def refresh(self) -> None:
         """Read the figures, and show the items that the filters choose."""

@@ -52,10 +52,11 @@ class EvalsDashboard:
     >>> EvalsDashboard(roma).page().servable()  # doctest: +SKIP
     """
 
-    def __init__(self, roma: Roma, who: Principal | None = None, *, is_served: bool = False) -> None:
+    def __init__(self, roma: Roma, who: Principal | None = None, *, places: Mapping[str, str] | None = None) -> None:
+        """``places`` are the pages of the service that ``who`` may open; None: the dashboard is served by itself."""
         self._roma = roma
         self._who = who or roma.user
-        self._is_served = is_served
+        self._places = places
         self._board = RunBoard()
         self._compared: ComparedRuns | None = None
         self._shown_items: Sequence[ItemPair] = ()
@@ -79,7 +80,7 @@ class EvalsDashboard:
     def page(self) -> Any:
         """Return the whole page; its body is read when it has been drawn."""
         pn.state.onload(self.refresh)
-        return frame.make_page("Evaluations", list(self.widgets.values()), self.view, is_served=self._is_served)
+        return frame.make_page("Evaluations", list(self.widgets.values()), self.view, places=self._places)
 
     async def refresh(self) -> None:
         """Read the runs, and show what the filters choose."""
@@ -282,7 +283,7 @@ class EvalsDashboard:
             return frame.make_pane("")
         shown = self._shown_items[start : start + ITEMS_PER_PAGE]
         is_alone = compared.a == compared.b
-        base = "/read/" if self._is_served else ""
+        base = "" if self._places is None else "/read/"
         html = "".join(render_item(item, compared.measure, self._sides, base, is_alone=is_alone) for item in shown)
         return frame.make_pane(html)
 

@@ -21,7 +21,9 @@ DASHBOARDS: Final[Mapping[str, str]] = {
     "/console/usage": "Use",
     "/console/corpus": "Corpus",
 }
-"""Paths of the dashboards in the service, by which its pages link to each other."""
+"""Paths of the dashboards in the service."""
+PAGES: Final[Mapping[str, str]] = {**DASHBOARDS, "/console/ab": "Trials", "/console/sources": "Sources"}
+"""Paths of all pages of the service beside the chat, by which they link to each other."""
 PAGE_SIZE: Final = 25
 _PALETTES: Final = {
     scheme: {
@@ -131,10 +133,9 @@ def read_address(search: str) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(search.removeprefix("?")).items()}
 
 
-def make_page(
-    title: str, filters: Sequence[Any], body: Any, *, is_served: bool, places: Mapping[str, str] = DASHBOARDS
-) -> pmui.Page:
-    """Return the page of a dashboard: its filters above its body, and the way to ``places`` when it is served."""
+def make_page(title: str, filters: Sequence[Any], body: Any, *, places: Mapping[str, str] | None = None) -> pmui.Page:
+    """Return a page: its filters above its body, and the way to ``places`` of the service, None outside of it."""
+    is_served = places is not None
     bar = pn.FlexBox(*filters, sizing_mode="stretch_width", margin=(0, 0, 8, 0), gap="8px")
     for part in (bar, body):
         part.styles = {**part.styles, "min-width": "0", "max-width": "100%"}
@@ -145,7 +146,7 @@ def make_page(
         title="ROMA" if is_served else f"ROMA: {title.lower()}",
         meta_title=f"ROMA: {title.lower()}",
         site_url="/console" if is_served else "#",
-        header=[make_pane(render_links(title, places), stylesheets=[LINK_STYLE])] if is_served else [],
+        header=[] if places is None else [make_pane(render_links(title, places), stylesheets=[LINK_STYLE])],
         main=[main],
         main_width="78rem",
         theme_toggle=True,
@@ -212,7 +213,7 @@ a[aria-current] { border-bottom: 2px solid currentColor; font-weight: 600; }
 """
 
 
-def render_links(current: str, places: Mapping[str, str] = DASHBOARDS) -> Html:
+def render_links(current: str, places: Mapping[str, str]) -> Html:
     """Return the links between the console and other pages."""
     links = [
         f'<a href="{path}"{" aria-current=page" if name == current else ""}>{escape(name)}</a>'

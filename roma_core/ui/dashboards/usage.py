@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,10 +44,11 @@ class UsageDashboard:
     >>> UsageDashboard(roma).page().servable()  # doctest: +SKIP
     """
 
-    def __init__(self, roma: Roma, who: Principal | None = None, *, is_served: bool = False) -> None:
+    def __init__(self, roma: Roma, who: Principal | None = None, *, places: Mapping[str, str] | None = None) -> None:
+        """``places`` are the pages of the service that ``who`` may open; None: the dashboard is served by itself."""
         self._roma = roma
         self._who = who or roma.user
-        self._is_served = is_served
+        self._places = places
         self._drawn = 0
         self._figures: UsageFigures | None = None
         self._topics: Sequence[TopicFigures] = ()
@@ -69,7 +70,7 @@ class UsageDashboard:
     def page(self) -> Any:
         """Return the whole page; its body is read when it has been drawn."""
         pn.state.onload(self.refresh)
-        return frame.make_page("Use", list(self.widgets.values()), self.view, is_served=self._is_served)
+        return frame.make_page("Use", list(self.widgets.values()), self.view, places=self._places)
 
     async def refresh(self) -> None:
         """Read the figures of the period, and show what the filters choose."""
