@@ -200,5 +200,5 @@ async def test_a_second_reader_takes_over_and_the_first_is_told() -> None:
     assert closed == []
     second.left.set()
     await two
-    await asyncio.sleep(0.01)
+    await asyncio.wait({stream.task}, timeout=60)
     assert closed == [True]

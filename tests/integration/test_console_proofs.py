@@ -176,20 +176,19 @@ with Service(Path(sys.argv[1]), int(sys.argv[2])).running() as service:
 @contextmanager
 def served(workspace: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, killed at the end of the block."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SERVE, str(workspace), str(port)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.strip(), "the server did not start"
-        yield process, f"http://127.0.0.1:{int(line)}"
-    finally:
-        process.kill()
-        process.wait(30)
+    ) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line.strip(), "the server did not start"
+            yield process, f"http://127.0.0.1:{int(line)}"
+        finally:
+            process.kill()
 
 
 def test_ten_answers_survive_a_kill_and_go_on(open_page: Open, console_corpus: Path, tmp_path: Path) -> None:

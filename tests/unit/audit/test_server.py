@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -128,21 +127,25 @@ class Appenders:
         self._log = log
         self.numbers: list[int] = []
         self.errors: list[StoreError] = []
-        self._begun = threading.Barrier(count + 1)
+        self._appending = threading.Semaphore(0)
         self._threads = [threading.Thread(target=self._append, args=(n,)) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
     def _append(self, number: int) -> None:
-        self._begun.wait()
         try:
-            self.numbers.append(self._log.append(ANNA, "read", documents=[f"d{number}"]))
+            self.numbers.append(self._log.append(ANNA, "read", documents=self._list_documents(number)))
         except StoreError as error:
             self.errors.append(error)
 
+    def _list_documents(self, number: int) -> Iterator[str]:
+        """Yield a document, and say then that the log has taken the row in."""
+        yield f"d{number}"
+        self._appending.release()
+
     def wait_until_all_append(self) -> None:
-        self._begun.wait()
-        time.sleep(0.2)
+        for _ in self._threads:
+            assert self._appending.acquire(timeout=60), "a row was not taken in"
 
     def join(self) -> None:
         for thread in self._threads:

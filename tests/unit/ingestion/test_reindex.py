@@ -136,10 +136,11 @@ async def test_readers_find_the_same_at_every_moment(tmp_path: Path) -> None:
 
     readers = [asyncio.create_task(read()) for _ in range(3)]
     await reindexing(tmp_path, HookedEmbedder(lambda _: asyncio.sleep(0.01))).run()
-    await asyncio.sleep(0.2)  # past the swap: the table that was replaced is still read by its own embedder
+    enough = searches + 10  # past the swap: the table that was replaced is still read by its own embedder
+    while searches < enough and not any(reader.done() for reader in readers):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     done.set()
     await asyncio.gather(*readers)
-    assert searches > 10
 
 
 async def test_what_an_ingest_writes_meanwhile_is_not_lost(tmp_path: Path) -> None:
