@@ -13,6 +13,7 @@ from roma_core.citations.align import Edit
 from roma_core.citations.lexicon import (
     ADVERBS,
     ATTRIBUTIONS,
+    AUXILIARIES,
     BASE_OF,
     CONDITIONS,
     COORDINATORS,
@@ -88,6 +89,10 @@ _JOINT = frozenset(
     "respectively twins sisters brothers partners rivals neighbors friends between".split()
 )
 """Words that say what two do or are with each other."""
+_ACHIEVED = frozenset(
+    "won wrote founded built funded financed owned owns designed invented discovered composed created".split()
+)
+"""What two do together where its object is one: "Ann and Tom won the prize"."""
 
 
 def find_left_out(
@@ -135,6 +140,8 @@ def find_left_out(
         ends = bool(set(following.gap) & PARTING) or clause[-1].key in COORDINATORS
         if begins and ends:
             return _clause_reasons(clause, before)
+    if _cuts_owner(words, next_source):
+        return [Reason("left out", source=text_of(words))]
     if words[-1].key in COORDINATORS and len(words) > 2 and not _joins_inside_clause(words):
         return _clause_reasons(words, before)
     is_phrase = words[0].key in _PHRASES and len(words) <= 6 and not {"but", "and"} & set(keys)
@@ -149,6 +156,15 @@ def _joins_inside_clause(words: Sequence[ClaimWord]) -> bool:
     if set(words[-1].gap) & PARTING:
         return False
     return any(set(word.gap) & PARTING and word.key in PREPOSITIONS for word in words[1:])
+
+
+def _cuts_owner(words: Sequence[ClaimWord], following: ClaimWord | None) -> bool:
+    """Return whether words end within "the winner of A and B", of which B alone is left, said of what is not B."""
+    last = max((index for index, word in enumerate(words) if word.key in PREPOSITIONS), default=0)
+    if words[-1].key != "and" or not last or words[last].key not in {"of", "between"} or following is None:
+        return False
+    is_other = following.key in DETERMINERS | PREPOSITIONS | AUXILIARIES or is_past_form(following)
+    return not is_other and not any(set(word.gap) & PARTING for word in (*words[last:], following))
 
 
 def _parts_clauses(words: Sequence[ClaimWord], place: int) -> bool:
@@ -263,6 +279,23 @@ def _is_season(words: Sequence[ClaimWord]) -> bool:
     return len(words) <= 4 and is_day and (words[0].key in PREPOSITIONS or words[0].key == "every")
 
 
+def _is_span(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words begin with the time for which something holds: "from May to July", "up to a day before"."""
+    first, rest = words[0].key, words[1:7]
+    if first == "at most":
+        return bool(rest) and rest[0].quantity is not None and rest[0].quantity.unit in _DURATIONS
+    times = [word for word in rest if word.date or word.key.startswith("time:") or _is_calendar_word(word)]
+    is_joined = bool({word.key for word in rest} & {"to", "until", "and"})
+    return first in {"from", "between"} and len(times) > 1 and is_joined
+
+
+_DURATIONS = frozenset("minute hour day week month year".split())
+
+
+def _is_calendar_word(word: ClaimWord) -> bool:
+    return word.key in MONTHS or word.key.removesuffix("s") in WEEKDAYS
+
+
 def _find_scope(words: Sequence[ClaimWord]) -> Sequence[ClaimWord]:
     """Return the words at the beginning of a sentence that say when or for which cases it holds; none otherwise."""
     for size in range(min(4, len(words)), 1, -1):
@@ -361,6 +394,8 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
     is_parted = bool(set(following.gap) & PARTING)
     clause = [] if is_parted else _last_clause(words)
     keys = [word.key for word in clause]
+    if keys[-2:] == ["to", "be"]:  # "is to be opened": a plan
+        return [Reason("hedge", source=text_of(clause))]
     if set(keys) & (DENIALS | {"failed", "fails", "fail", "refused", "denied", "denies", "prevented"}):
         return [Reason("negation", source=text_of(clause))]
     if set(keys) & ATTRIBUTIONS and (keys[-1] == "that" or set(keys[-3:]) & ATTRIBUTIONS):
@@ -374,6 +409,8 @@ def find_cut_before(words: Sequence[ClaimWord], following: ClaimWord | None, kep
         return [Reason("condition", source=text_of(clause))]
     if not is_parted and (reasons := _subject_cut(words, kept)):
         return reasons
+    if goes_on_under_case([*words, following]) and _is_generic(kept):
+        return [Reason("condition", source=text_of(words))]
     chunks = _chunks(words)
     for chunk in chunks:
         if (is_parted or chunk[-1] is not words[-1]) and is_condition(chunk, kept):
@@ -396,6 +433,13 @@ def _ends_as_condition(keys: Sequence[str], kept: Sequence[ClaimWord]) -> bool:
     if any(len(phrase) > 1 and tuple(keys[-len(phrase) :]) == phrase for phrase in LIMITING_PHRASES):
         return True
     return keys[-1:] in (["when"], ["whenever"], ["once"], ["before"], ["after"]) and _is_generic(kept)
+
+
+def goes_on_under_case(words: Sequence[ClaimWord]) -> bool:
+    """Return whether a sentence begins with a case and goes on behind a semicolon: "If it burns, leave; ..."."""
+    keys = [word.key for word in words[:2]]
+    is_case = keys[0] in _CASES or keys == ["in", "case"]
+    return is_case and any(";" in word.gap for word in words)
 
 
 def _last_clause(words: Sequence[ClaimWord]) -> list[ClaimWord]:
@@ -456,6 +500,10 @@ def find_cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None, kept:
     for chunk in _split_at(words, CLAUSE_END):
         if reasons := _clause_reasons(chunk, kept):
             return reasons
+    if _cuts_agents(kept, words):
+        return [Reason("left out", source=text_of(words))]
+    if _cuts_case(kept, words):
+        return [Reason("condition", source=text_of(words))]
     is_parted = bool(set(words[0].gap) & (PARTING - {")", "]"}))
     if _cuts_compound(kept, words[0]):
         return [Reason("left out", source=words[0].text)]
@@ -468,6 +516,45 @@ def find_cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None, kept:
         if set(word.gap) & PARTING and index:
             break
     return []
+
+
+def _cuts_agents(kept: Sequence[ClaimWord], words: Sequence[ClaimWord]) -> bool:
+    """Return whether some of those who did something are cut off: "paid by the town" of "... and the county"."""
+    by = next((index for index in range(len(kept) - 1, 0, -1) if kept[index].key == "by"), 0)
+    agent = kept[by + 1 :]
+    is_passive = by > 1 and (is_past_form(kept[by - 1]) or is_past_form(kept[by - 2]))  # "was paid for by"
+    is_agent = is_passive and agent and not any(word.key in PREPOSITIONS for word in agent)
+    return bool(is_agent) and not any(word.is_number for word in agent) and goes_on_as_list(words)
+
+
+def goes_on_as_list(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words go on with names or things of the same kind: ", the county and the railway"."""
+    joint = next((index for index, word in enumerate(words[:_MOST_AGENTS]) if word.key == "and"), None)
+    if joint is None or joint + 1 == len(words):
+        return False
+    is_list = joint == 0 or "," in words[0].gap
+    following = words[joint + 1]
+    is_noun = following.is_name or following.key in DETERMINERS
+    return is_list and is_noun and not find_verb(words[:joint]) and not _begins_clause(words[joint:])
+
+
+_MOST_AGENTS = 10
+
+
+def _begins_clause(words: Sequence[ClaimWord]) -> bool:
+    """Return whether "and ..." goes on with another statement, as far as its next comma."""
+    return bool(find_verb(next(_split_at(words, PARTING))[1:]))
+
+
+def _cuts_case(kept: Sequence[ClaimWord], words: Sequence[ClaimWord]) -> bool:
+    """Return whether the second half of a case is cut off: "if it rains" of "if it rains and the door is open"."""
+    start = next((index for index in range(len(kept) - 1, -1, -1) if kept[index].key in _CASES), None)
+    if start is None or words[0].key != "and" or words[0].gap.strip() or not _is_generic(kept):
+        return False
+    return not any(set(word.gap) & PARTING for word in kept[start + 1 :]) and _begins_clause(words)
+
+
+_CASES = frozenset("if when whenever unless".split())
 
 
 def _cuts_compound(kept: Sequence[ClaimWord], following: ClaimWord) -> bool:
@@ -524,7 +611,7 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
     is_of_value = _is_valued(kept) or _is_priced(kept)
     if is_of_value and first in _TERMS | {"for"} and len(words) > 1 and not words[1].is_number:
         return [Reason("condition", source=text_of(words))]
-    if _is_season(words) and _is_generic(kept):
+    if (_is_season(words) or _is_span(words)) and _is_generic(kept):
         return [Reason("condition", source=text_of(words))]
     is_denied = first in _TERMS | _RESTRICTING and _denies_beyond(first, kept)
     if is_denied or (first == "for" and _is_priced(kept)):
@@ -560,7 +647,7 @@ def _is_valued(kept: Sequence[ClaimWord]) -> bool:
 def is_joint(predicate: Sequence[ClaimWord]) -> bool:
     """Return whether a predicate of two may hold for both together only: "share the prize", "are brothers"."""
     keys = [word.key for word in predicate]
-    if set(keys) & _JOINT:
+    if set(keys) & _JOINT or (keys[0] in _ACHIEVED and keys[1:2] == ["the"]):
         return True
     for index, word in enumerate(predicate):
         if word.text in {"are", "were"}:

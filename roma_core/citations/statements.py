@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from roma_core.citations.cuts import find_condition, is_joint
+from roma_core.citations.cuts import find_condition, goes_on_under_case, is_joint
 from roma_core.citations.lexicon import (
     ADVERBS,
     ATTRIBUTIONS,
@@ -134,6 +134,8 @@ def read_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
     if any(word.key in ATTRIBUTIONS for word in words):
         return
     opening = next((i for i in range(2, len(words)) if "," in words[i].gap), 0) if words[0].key in _TERMS else 0
+    if not opening and goes_on_under_case(words):
+        return
     borders = [opening]
     for index in range(opening + 2, len(words) - 2):
         is_joined = words[index].key in _BETWEEN_CLAUSES and "," in words[index].gap

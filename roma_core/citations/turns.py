@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from roma_core.citations.cuts import goes_on_as_list
 from roma_core.citations.lexicon import (
     ADVERBS,
     COMPARATIVES,
@@ -170,6 +171,8 @@ def _goes_on(words: Sequence[ClaimWord], end: int) -> bool:
     "The guard" of "by the guard" is none either: "She was seen by the guard" says of no guard that he was seen.
     """
     last, following = words[end - 1], words[end]
+    if goes_on_as_list(words[end:]):
+        return True
     if last.key in DETERMINERS | PREPOSITIONS or following.key == "of" or {last.key, following.key} & {"and", "or"}:
         return True
     is_name = following.is_name and last.is_name
