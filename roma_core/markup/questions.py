@@ -86,8 +86,8 @@ _SUM = re.compile(
 )
 _AVERAGE = re.compile(r"\b(?:average|the mean)\b", re.IGNORECASE)
 _COMPARED = re.compile(
-    r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later|earlier|cheaper|heavier"
-    r"|lighter|bigger)\s+than\s+(?=[^\w]*\d)"
+    r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|younger|later|earlier|cheaper"
+    r"|heavier|lighter|bigger)\s+than\s+(?=[^\w]*\d)"
     r"|\b(?:over|above|under|below|exceed(?:s|ing)?|at least|at most|up to|no more than|between|not under|beyond"
     r"|before|after|since)\s+(?=[^\w]{0,3}\d)",
     re.IGNORECASE,

@@ -113,6 +113,13 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     ),
 )
 _TYPES: Final = tuple((re.compile(_BEGINNING + pattern, re.IGNORECASE), kind) for pattern, kind in _PATTERNS)
+_EXTENT: Final = re.compile(
+    _BEGINNING
+    + r"(?:how (?:deep|tall|wide|broad|thick)|(?:what|which)(?:'s| is| was| are| were)?(?: the| its| their)? "
+    r"(?:\w+\s+){0,1}(?:depth|height|width|diameter|thickness|radius))\b",
+    re.IGNORECASE,
+)
+"""Questions for a length of a thing, which no sum of money, time or percentage is."""
 _WHAT_POWER: Final = re.compile(_BEGINNING + r"(?:what|which) power (?:has|have|does|do|is|was)\b", re.IGNORECASE)
 
 
@@ -128,6 +135,8 @@ class AskedValue:
     """True for "how many of them", which "all" answers."""
     is_hourly: bool = False
     """True for "how many hours a week", which days do not answer."""
+    is_extent: bool = False
+    """True for "how deep", which no percentage answers."""
 
     @property
     def units(self) -> frozenset[str]:
@@ -155,6 +164,7 @@ def find_asked_value(question: str) -> AskedValue | None:
                 given,
                 is_share=_OF_THEM.search(words) is not None,
                 is_hourly=_HOURS_OF.search(words) is not None,
+                is_extent=_EXTENT.match(words) is not None,
             )
     return None
 
@@ -221,6 +231,8 @@ def states_value(asked: AskedValue, text: str, *, is_line: bool = False) -> bool
     words = read_words(text)
     numbers = [word for word in words if word.is_number and word.key not in asked.given]
     quantities = [word for word in numbers if word.quantity is not None]
+    if asked.is_extent:
+        quantities = [word for word in quantities if _unit(word) not in _NO_LENGTHS]
     if is_line and (quantities or any(word.key.startswith("ord:") for word in numbers)):
         return True
     if asked.value_type == "number":
@@ -235,6 +247,7 @@ def states_value(asked: AskedValue, text: str, *, is_line: bool = False) -> bool
     return _has_bare_value(asked, words)
 
 
+_NO_LENGTHS: Final = _UNITS["money"] | _UNITS["duration"] | _UNITS["mass"] | {"percent"}
 _OF_THEM: Final = re.compile(r"\bhow many of\b", re.IGNORECASE)
 _EACH: Final = re.compile(r"\b(?:all|every)\b", re.IGNORECASE)
 """Words that count nothing by themselves: all moorings are as many as there are."""

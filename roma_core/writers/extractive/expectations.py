@@ -60,9 +60,11 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     """Return how many logits a unit gains by defining what the question asks for; 0 for other questions.
 
     The bonus is for what begins with the subject ("An SLO is ...", "SLO: ..."), for letters with their words
-    ("service level objective (SLO)", "the SLO or service level objective"), and for the first sentence under a title
-    that is the subject.
+    ("service level objective (SLO)", "the SLO or service level objective"), for the first sentence under a title
+    that is the subject, and for the line of minutes that says who was absent, where that is asked.
     """
+    if _ASKS_ABSENT.search(question.text) and _ABSENT.match(unit.quote.strip("*_`|# ")):
+        return DEFINES
     who_is = _WHO_IS.match(question.text)
     named = who_is["subject"] if who_is is not None else question.subject if question.kind == "definition" else ""
     if not named:
@@ -85,6 +87,37 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     if re.search(rf"(?:^|\W){subject}\s*\([^)]*[a-z][^)]*\)", quote, re.IGNORECASE) and named.isupper():
         return DEFINES
     return OPENS if unit.opens_document and _is_called(named, unit.surroundings[0]) else 0.0
+
+
+_ASKS_ABSENT = re.compile(
+    r"^\W*who\b.*(?:(?:\bnot|n['’]t)\s+(?:attend\w*|present|there|come|came|join\w*|participat\w*|tak(?:e|ing) part)"
+    r"|\babsent\b|\bmiss(?:ed|ing)\b|\bexcused\b|\bapologi[sz]ed\b|\bapologies\b)",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(r"(?:apologies|absent|excused|regrets|not present|unable to attend)\b", re.IGNORECASE)
+"""Words with which the line of minutes begins that says who did not come."""
+_ASKS_NOT = re.compile(
+    r"^\W*(?:and |so |but )?(?:who|which\s+(?:[\w-]+\s+){1,2})\s*"
+    r"(?:(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|will)"
+    r"(?:\s+not\b|n['’]t\b)|cannot\b)",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(
+    r"\b(?:not|no|nor|never|nobody|none|nothing|neither|without|except|only|instead|cannot|absent|apologies|regrets"
+    r"|missing|excused|exempt|lack\w*|fail\w*|refus\w+|declin\w+|forbidden|prohibited|banned|un[a-z]{4,}|out of"
+    r"|all but)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+
+
+def affirms_denied(question: Question, unit: QuotableUnit) -> bool:
+    """Return whether a unit only says who does what others do not: "Present: Ada" is not who was not present.
+
+    A line of a table is told by its cells, see ``denials``.
+    """
+    if _ASKS_NOT.match(question.text) is None or unit.is_row:
+        return False
+    return _DENIES.search("\n".join((*unit.surroundings, unit.quote, *(line.quote for line in unit.follows)))) is None
 
 
 _ACRONYM = re.compile(r"[A-Z]{3,6}")
@@ -231,7 +264,7 @@ def type_penalty(question: Question, unit: QuotableUnit) -> float:
     A line of code loses them too where a fact is asked.
     """
     text = "\n".join((unit.quote, *(line.quote for line in unit.follows)))
-    if unit.sentence.kind == "code" and question.kind != "open":
+    if (unit.sentence.kind == "code" and question.kind != "open") or affirms_denied(question, unit):
         return LACKS
     if question.kind == "who":
         asked = {word.casefold() for word in split_words(question.text)}

@@ -55,6 +55,8 @@ def _find_answers(question: Question, document: Document) -> Iterator[ListAnswer
         yield from _read_versions(question, document)
     if _HOW_TO.search(question.text):
         yield from _read_procedures(question, document)
+    if _TO_DO.search(question.text):
+        yield from _read_tasks(question, document)
     if _ORDINAL.search(question.text):
         yield from _read_ordinals(question, document)
 
@@ -113,6 +115,33 @@ def _read_procedures(question: Question, document: Document) -> Iterator[ListAns
         steps = "\n".join(items.text_of(index) for index in range(len(items.items)))
         around = named | content_words("\n".join((document.title, *items.headings, steps)))
         if is_named and all(any(_is_same_task(word, other) for other in around) for word in wanted):
+            yield ListAnswer(items, tuple(range(len(items.items))), "", 1.0)
+
+
+_TO_DO: Final = re.compile(
+    r"^\W*(?:and\s+|so\s+)?what\s+(?:(?:must|should|shall|can|do|does|did|am|are|is|has|have|needs?|ought)\s+)"
+    r"(?:(?:i|we|you|one|they|staff|people|to)\s+){0,2}(?:(?:have|need|supposed)\s+to\s+|to\s+)?(?:be\s+)?(?:do|done|happen)\s+"
+    r"(?P<when>before|after|when|if|in case of|during)\b",
+    re.IGNORECASE,
+)
+"""A question for all that is to be done on an occasion: "What should I do before I launch?"."""
+_OCCASIONS: Final = {"before": "after", "after": "before"}
+_DONE: Final = frozenset(
+    stem_word(word) for word in "do done happen need have supposed before after during case".split()
+)
+
+
+def _read_tasks(question: Question, document: Document) -> Iterator[ListAnswer]:
+    """Yield the lists under a heading or lead that says on which occasion their items are done."""
+    found = _TO_DO.search(question.text)
+    wanted = question.words - LIGHT_WORDS - _DONE
+    if found is None or not wanted:
+        return
+    other_time = _OCCASIONS.get(found["when"].casefold(), "")
+    for items in read_lists(document):
+        named = "\n".join((*items.headings[-1:], items.lead_text)) if not items.is_of_headings else ""
+        is_of_other_time = other_time and re.search(rf"\b{other_time}\b", named, re.IGNORECASE)
+        if wanted <= content_words(named) and not is_of_other_time:
             yield ListAnswer(items, tuple(range(len(items.items))), "", 1.0)
 
 

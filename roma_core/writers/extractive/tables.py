@@ -22,6 +22,7 @@ from roma_core.markup.questions import (
 )
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
+from roma_core.writers.extractive.denials import find_denied_words, find_rows_without
 from roma_core.writers.extractive.numerals import find_style, read_value, write_number
 from roma_core.writers.extractive.periods import (
     find_asked_range,
@@ -155,12 +156,19 @@ _HAPPENS = frozenset(
 _PLAIN_MEASURES = re.compile(r"\b(?:loud|quiet|heavy|wide|deep|thick|hot|warm|cold|fast)\b", re.IGNORECASE)
 """Words that one property of a thing answers, whatever it is called: how loud it is by its sound pressure."""
 _COMPARATOR = re.compile(
-    r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later"
-    r"|earlier|cheaper|heavier|lighter|bigger) than"
+    r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|younger"
+    r"|later|earlier|cheaper|heavier|lighter|bigger) than"
     r"|over|above|under|below|exceed(?:s|ing)?|at least|at most|up to|no more than"
     r"|not under|beyond|before|after|since|between)\s+(?P<value>(?:\S+\s+){0,3}?[^\s?!;]*\d[^?!;]*)",
     re.IGNORECASE,
 )
+_COMPARED_WITH = re.compile(
+    r"\b(?P<op>(?:more|less|fewer|greater|higher|lower|larger|smaller) than|over|above|under|below"
+    r"|exceed(?:s|ing|ed)?)\s+"
+    r"(?:(?:the|its|their|his|her|a)\s+)?(?P<column>[^\W\d_]+(?:\s+[^\W\d_]+)?)",
+    re.IGNORECASE,
+)
+"""A comparison with what a column may hold: "below the minimum"."""
 _IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|together|in all|overall|combined)\b", re.IGNORECASE)
 _OF_TIME = re.compile(r"\b(?:old|new|latest|earl|recent|last|first|young|when|before|after|since)", re.IGNORECASE)
 _LOW = re.compile(r"less|fewer|lower|smaller|shorter|earlier|cheaper|lighter|under|below|before|older", re.IGNORECASE)
@@ -195,7 +203,21 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
     spanned = find_asked_range(question.text)
     if timed is not None and spanned is not None:  # "from May to July" names June, too
         question = replace(read_question(spanned[1]), kind=question.kind)
+    compared = _compare_columns(question, table)
+    if compared is not None:
+        if compared.rows:
+            yield compared
+        return
     named = _rows_named(question, table)
+    crossed = _rows_crossed(question, table)
+    if question.kind in _ASKS_ROWS and find_denied_words(question):
+        without = _list_rows_without(question, table)
+        if without is not None:
+            yield without
+        if without is not None or not crossed:
+            return  # rows that have what is denied are no answer
+    if question.kind == "how_many" and _names_another(question, table, crossed):
+        return  # "how many day shifts" of one who has night shifts alone
     if timed is not None:
         named = [row for row in named if row in timed] or timed
     makers: dict[str, Callable[[Question, Table, Sequence[TableRow]], TableAnswer | None]] = {
@@ -229,6 +251,52 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
         looked_up = _look_up(question, table, meant)
         if looked_up is not None:
             yield looked_up
+
+
+_ASKS_ROWS = frozenset({"list", "how_many", "table_lookup", "who", "table_filter"})
+"""Kinds of questions that rows answer which are told by what they have."""
+
+
+def _list_rows_without(question: Question, table: Table) -> TableAnswer | None:
+    """Return the rows whose cell is not what the question denies: "Which devices are not working?"."""
+    found = find_rows_without(question, table)
+    names = [row.cells[0] for row in table.rows]
+    if found is None or not found.rows or (question.kind == "who" and len(set(names)) < len(names)):
+        return None  # whoever has several rows may have it in another one
+    lead = (
+        f"{len(found.rows)} of {len(table.rows)} rows where “{table.header.cells[found.column]}” is not “{found.state}”"
+    )
+    return _computed(question, table, found.rows, lead, set(find_denied_words(question)))
+
+
+def _compare_columns(question: Question, table: Table) -> TableAnswer | None:
+    """Return the rows whose value in one column is below or above that in another: "stock below the minimum".
+
+    The first one is named by other words of the question, or it is the nearest column of such values on the left. No
+    row may be so; None where no two columns are compared.
+    """
+    found = _COMPARED_WITH.search(question.text)
+    limit_words = content_words(found["column"]) if found is not None else set()
+    if found is None or not limit_words:
+        return None
+    names = table.header.cells
+    columns = {column: dict(_column_values(table, column)) for column in range(1, len(names))}
+    columns = {column: values for column, values in columns.items() if values and not _is_date_column(table, column)}
+    limits = [column for column in columns if (words := _read_name(names[column])) and words <= limit_words]
+    if len(limits) != 1:
+        return None
+    [limit] = limits
+    rest = read_question(question.text.replace(found[0], " "))
+    asked = [column for column in _find_columns(rest, names) if column in columns and column != limit]
+    left = [column for column in columns if column < limit]
+    compared = next(iter((*asked, *reversed(left))), None)
+    if compared is None:
+        return None
+    passes = _predicate(found["op"].casefold(), [Decimal(0)])
+    pairs = [(row, value - columns[limit][row]) for row, value in columns[compared].items() if row in columns[limit]]
+    rows = tuple(row for row, difference in pairs if passes(difference))
+    lead = f"{len(rows)} of {len(pairs)} rows with “{names[compared]}” {found['op']} “{names[limit]}”"
+    return _computed(question, table, rows, lead, content_words(found[0]) | _read_name(names[compared]))
 
 
 def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra: set[str] | None = None) -> float:
@@ -277,11 +345,22 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
 
     A cell that names every row names none. Rows that more cells name come alone.
     """
-    if crossed := _rows_crossed(question, table):
-        return crossed
+    weights = _weigh_rows(question, table)
+    best = max(weights.values(), default=0)
+    crossed = _rows_crossed(question, table)
+    if crossed and not _names_another(question, table, crossed):
+        narrowed = max(weights[row] for row in crossed)
+        return [row for row in crossed if weights[row] == narrowed]
+    if not best or (len(table.rows) > 1 and all(weight == best for weight in weights.values())):
+        return []
+    return [row for row, weight in weights.items() if weight == best]
+
+
+def _weigh_rows(question: Question, table: Table) -> dict[TableRow, int]:
+    """Return how many of its words each row is named by, a cell in full twice."""
     asked = {stem_word(word) for word in split_words(question.text)}
     about = content_words(table.about + "\n" + " ".join(table.header.cells))
-    weights: list[int] = []
+    weights: dict[TableRow, int] = {}
     for row in table.rows:
         weight = 0
         for column, cell in enumerate(row.cells):
@@ -297,11 +376,8 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
                 weight += len(telling & asked)
             elif is_value and re.fullmatch(r"(?:19|20)\d\d|\d{4}-\d\d-\d\d", cell) and cell in question.text:
                 weight += 2
-        weights.append(weight)
-    best = max(weights, default=0)
-    if not best or (len(table.rows) > 1 and all(weight == best for weight in weights)):
-        return []
-    return [row for row, weight in zip(table.rows, weights, strict=True) if weight == best]
+        weights[row] = weight
+    return weights
 
 
 def _rows_crossed(question: Question, table: Table) -> list[TableRow]:
@@ -329,6 +405,20 @@ def _rows_crossed(question: Question, table: Table) -> list[TableRow]:
         if 0 < len(rows) < len(table.rows):
             return rows
     return []
+
+
+def _names_another(question: Question, table: Table, crossed: Sequence[TableRow]) -> bool:
+    """Return whether a question names by all words of a cell what is in none of the rows that it crosses."""
+    if not crossed:
+        return False
+    asked = {stem_word(word) for word in split_words(question.text)}
+    held = {cell.casefold() for row in crossed for cell in row.cells}
+    others = (row for row in table.rows if row not in crossed)
+    cells = ((at, cell) for row in others for at, cell in enumerate(row.cells) if cell.casefold() not in held)
+    return any(
+        (words := content_words(cell)) and words <= asked and (at == 0 or len(words) > 1) and read_value(cell) is None
+        for at, cell in cells
+    )
 
 
 def _names_first_cell(rows: Sequence[TableRow], table: Table, asked: Set[str]) -> bool:
@@ -533,6 +623,8 @@ def _find_extreme_thing(question: Question, table: Table) -> TableAnswer | None:
     return None
 
 
+_AGE = re.compile(r"\b(?:age|alter|âge|edad)\b", re.IGNORECASE)
+"""In the name of a column: more is older. Of a date less is."""
 _PACE = re.compile(r"\b(?:fastest|quickest|slowest)\b", re.IGNORECASE)
 _SPEED = re.compile(r"speed|throughput|/s|/h")
 """In the name of a column: more is faster. Of a time less is."""
@@ -543,9 +635,7 @@ def _wants_lowest(question: Question, name: str) -> bool:
     pace = _PACE.search(question.text)
     if pace is not None and _SPEED.search(name):
         return pace[0].casefold() == "slowest"
-    if re.search(r"\b(?:oldest|youngest)\b", question.text, re.IGNORECASE) and re.search(
-        r"\bage\b", name, re.IGNORECASE
-    ):
+    if re.search(r"\b(?:oldest|youngest)\b", question.text, re.IGNORECASE) and _AGE.search(name):
         return not question.wants_lowest
     return question.wants_lowest
 
@@ -610,13 +700,24 @@ def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) ->
     if not limits or not values:
         return None
     scope = set(_scope(table, named))
-    passes = _predicate(found["op"].casefold(), limits)
+    passes = _predicate(_read_age(found["op"].casefold(), table.header.cells[column]), limits)
     rows = tuple(row for row, value in values if row in scope and passes(value))
     used = content_words(found[0])
     lead = f"{len(rows)} of {len(values)} rows with “{table.header.cells[column]}” {' '.join(found[0].split())}"
     lead += _describe_left_out(table, column, scope)
     answer = _computed(question, table, rows, lead, used, named=named)
     return answer if rows else None
+
+
+def _read_age(op: str, name: str) -> str:
+    """Return a comparison of ages as one of numbers: older than 70 is an age of more, and a date of less.
+
+    >>> _read_age("older than", "Age"), _read_age("younger than", "Age (years)"), _read_age("older than", "Built")
+    ('more than', 'less than', 'older than')
+    """
+    if not _AGE.search(name):
+        return op
+    return op.replace("older", "more").replace("younger", "less")
 
 
 def _first_value(text: str) -> Decimal | None:

@@ -47,6 +47,7 @@ from roma_core.writers.extractive.calibration import (
 from roma_core.writers.extractive.clauses import choose_part, list_parts
 from roma_core.writers.extractive.comparisons import compare_sides
 from roma_core.writers.extractive.expectations import (
+    affirms_denied,
     asks_certain_kind,
     definition_bonus,
     describe_asked,
@@ -107,7 +108,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "49"
+VERSION = "50"
 CACHE_KIND = "quotes"
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
@@ -516,6 +517,8 @@ class ExtractiveWriter:
         best = reading.best_of(chosen)
         if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
             return reading.refuse(f"no source speaks of {missed}", [missed])
+        if special is None and all(affirms_denied(question, unit) for unit in chosen):
+            return reading.refuse("no source says it of what the question denies")
         if special is None and find_stating(question, chosen, best) is None:
             return reading.refuse(f"no source states {describe_asked(question)} for it")
         thresholds = self._thresholds or UNCALIBRATED

@@ -62,6 +62,9 @@ def test_other_questions_ask_for_no_type_of_value(question: str) -> None:
         ("What power has the pump?", "A pump of 4 kW lifts it."),
         ("How many vacation days do cooks get?", "27 days of holiday"),
         ("How many hours a week do cooks work?", "They work 36 hours a week."),
+        ("How deep is the harbour?", "At low water it has 2.4 m."),
+        ("How deep is the harbour?", "The harbour has 3 fathoms."),
+        ("How high is the fee?", "The fee is 8 %."),
     ],
 )
 def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
@@ -82,6 +85,8 @@ def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
         ("What guarantee period do they ask for?", "For each week of delay 2 000 euros are held back."),
         ("How heavy is the bell?", "The bell was cast in 1871."),
         ("What power has the pump?", "The pump runs at 35 percent at least."),
+        ("How deep is the harbour?", "The harbour trust raises its rent by 8 %."),
+        ("What is the width of the gate?", "The gate costs 1,240 euros."),
     ],
 )
 def test_a_number_of_another_type_is_no_value_of_it(question: str, text: str) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
+from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.expectations import (
     DEFINES,
     STATES,
+    affirms_denied,
     definition_bonus,
     find_statements,
     lift_statements,
@@ -122,3 +124,36 @@ def test_a_bare_question_for_a_telephone_number_is_answered_by_the_only_one(text
 )
 def test_letters_are_defined_where_they_stand_beside_their_words(text: str, bonus: float) -> None:
     assert definition_bonus(read_question("What does LBG stand for?"), unit(text)) == bonus
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "affirms"),
+    [
+        ("Who did not attend the meeting?", "Present: Ada Moor, Jun Ito.", True),
+        ("Who did not attend the meeting?", "Apologies: Sam Orr.", False),
+        ("Who hasn't paid?", "Sam Orr has not paid.", False),
+        ("Which members have not paid?", "Ada Moor has paid.", True),
+        ("Who attended the meeting?", "Present: Ada Moor, Jun Ito.", False),
+    ],
+)
+def test_what_others_do_is_no_answer_to_who_does_not(question: str, text: str, affirms: bool) -> None:
+    assert affirms_denied(read_question(question), unit(text)) is affirms
+
+
+@pytest.mark.parametrize("question", ["Who did not attend?", "Who was absent?", "Who missed the meeting?"])
+def test_the_line_of_minutes_that_says_who_was_absent_is_lifted(question: str) -> None:
+    asked = read_question(question)
+    assert definition_bonus(asked, unit("Apologies: Sam Orr.")) == DEFINES
+    assert definition_bonus(asked, unit("Present: Ada Moor.")) == 0.0
+    assert definition_bonus(read_question("Who attended?"), unit("Apologies: Sam Orr.")) == 0.0
+
+
+async def test_who_does_not_is_refused_where_sources_say_who_does_alone() -> None:
+    text = "Mara Holt and Jun Ito attended the meeting of the board."
+    chunk = Chunk(id="1", document_id="d", uri="file:///a.md", title="Board", text=text, start=0, end=len(text))
+    passages = [ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")]
+    writer = ExtractiveWriter()
+    assert not (await writer.answer("Who attended the meeting of the board?", passages)).is_refusal
+    denied = await writer.answer("Who did not attend the meeting of the board?", passages)
+    assert denied.is_refusal
+    assert denied.remark == "no source says it of what the question denies"

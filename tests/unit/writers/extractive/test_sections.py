@@ -122,3 +122,35 @@ async def test_which_version_it_was_stands_in_the_heading() -> None:
 )
 def test_a_step_is_quoted_by_its_number(question: str, quoted: list[str]) -> None:
     assert lines(question) == quoted
+
+
+OCCASIONS = """# Skerrow Sailing Club
+
+## Before you launch
+
+- Sign the log
+- Put on a buoyancy aid
+
+## Clubhouse
+
+After a party:
+
+- Wash up
+- Lock the bar
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "items"),
+    [
+        ("What should I do before I launch?", ["Sign the log", "Put on a buoyancy aid"]),
+        ("What must be done after a party?", ["Wash up", "Lock the bar"]),
+        ("What do I have to do after I launch?", []),
+        ("What must be done before a party?", []),
+        ("What should I do before I race?", []),
+        ("What should I do?", []),
+    ],
+)
+def test_what_is_to_be_done_on_an_occasion_is_the_list_under_it(question: str, items: list[str]) -> None:
+    found = answer_from_sections(read_question(question), [document(OCCASIONS)])
+    assert [found.items.text_of(index) for index in found.chosen] == items if found is not None else not items

@@ -480,3 +480,94 @@ def test_a_kind_with_a_hyphen_is_counted() -> None:
     text = "| boat | type |\n| --- | --- |\n| Tern | e-boat |\n| Gull | sail |\n| Skua | e-boat |\n"
     found = answer("How many e-boats do we have?", text, "boats.csv")
     assert found is not None and found.lead == "2 of 3 rows" and first_cells(found) == ["Tern", "Skua"]
+
+
+PATIENTS = """| Bed | Patient | Age | Diet | Allergies |
+|---|---|---|---|---|
+| 1 | Mr Whitlock | 81 | soft | nuts, milk |
+| 2 | Mrs Adeyemi | 67 | normal |  |
+| 4 | Mr Ito | 54 | normal | milk |
+| 5 | Mrs Trent | 73 | low salt | no nuts |
+"""
+ROTA = """| Date | Shift | Nurse | Assistant |
+|---|---|---|---|
+| 2026-10-12 | Day | Benedict Shaw | Tomas Varga |
+| 2026-10-12 | Night | Adaeze Obi | Grace Mbeki |
+| 2026-10-13 | Day | Benedict Shaw | Tomas Varga |
+| 2026-10-13 | Night | Adaeze Obi | Tomas Varga |
+"""
+STOCK = """| Item | In stock | Minimum | Price (£) | Checked | Status |
+|---|---|---|---|---|---|
+| Gauze | 36 | 60 | 0.11 | 2026-01-04 | working |
+| Pens | 9 | 12 | 6.40 | 2026-02-03 | battery fault |
+| Tape | 200 | 50 | 0.02 | 2026-02-09 | not working |
+| Pads | 40 | 40 | 0.30 | 2026-03-01 | working |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("How many patients are older than 70?", ["1", "5"]),
+        ("Which patients are younger than 70?", ["2", "4"]),
+    ],
+)
+def test_who_is_older_has_a_higher_age(question: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, PATIENTS, "Ward")) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "rows", "lead"),
+    [
+        ("Which items are below the minimum?", ["Gauze", "Pens"], "2 of 4 rows with “In stock” below “Minimum”"),
+        ("Which items are above their minimum?", ["Tape"], "1 of 4 rows with “In stock” above “Minimum”"),
+        ("How many items exceed the minimum?", ["Tape"], "1 of 4 rows with “In stock” exceed “Minimum”"),
+        ("Which items have a price below the stock?", ["Gauze", "Pens", "Tape", "Pads"],
+         "4 of 4 rows with “Price (£)” below “In stock”"),
+    ],
+)  # fmt: skip
+def test_columns_are_compared_with_each_other(question: str, rows: list[str], lead: str) -> None:
+    found = answer(question, STOCK, "Stock")
+    assert first_cells(found) == rows
+    assert found is not None
+    assert found.lead == lead
+
+
+def test_a_limit_that_no_column_holds_compares_nothing() -> None:
+    assert first_cells(answer("Which item has the lowest minimum?", STOCK, "Stock")) == ["Pens"]
+    assert first_cells(answer("Which items are below the shelf?", STOCK, "Stock")) == []
+    assert first_cells(answer("Which items have a price over the minimum?", STOCK, "Stock")) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("Which items are not working?", STOCK, ["Pens", "Tape"]),
+        ("How many items aren't working?", STOCK, ["Pens", "Tape"]),
+        ("Which patients do not have a soft diet?", PATIENTS, ["2", "4", "5"]),
+        ("Which patients are not allergic to milk or nuts?", PATIENTS, ["2", "5"]),
+        ("Which patients are not in a room of their own?", PATIENTS, []),
+        ("Who does not work with Tomas Varga?", ROTA, []),
+    ],
+)
+def test_rows_without_a_state_answer_what_denies_it(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text, "Ward stock: items and patients who have a diet or are allergic")) == rows
+
+
+def test_what_all_rows_have_is_denied_of_none() -> None:
+    assert (
+        first_cells(answer("Which bins are not grey?", "| Bin | Colour |\n|---|---|\n| A | grey |\n| B | grey |\n"))
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("How many night shifts does Grace Mbeki have?", ROTA, ["2026-10-12"]),
+        ("How many day shifts does Grace Mbeki have?", ROTA, []),
+        ("Is Ola off on Tuesday?", SHIFTS, ["Ola"]),
+    ],
+)
+def test_rows_that_cross_and_are_named_come_alone(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text, "Shifts")) == rows

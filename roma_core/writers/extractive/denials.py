@@ -1,0 +1,67 @@
+"""Rows of a table that lack what others have: "Which orders are not delivered?". Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from roma_core.markup.questions import Question, content_words
+from roma_core.markup.tables import Table, TableRow
+
+_DENIED: Final = re.compile(
+    r"(?:\b(?:not|without|free of|contain no|with no)\b|n['’]t\b)"
+    r"(?P<scope>[^,;?]*?)(?=[,;?]|\b(?:and|but|who|that)\b|$)",
+    re.IGNORECASE,
+)
+_UNDONE: Final = re.compile(r"\bun(?P<scope>[a-z]{3,})\b", re.IGNORECASE)
+"""A word that denies another one: "unpaid"."""
+_NEGATIVE: Final = re.compile(r"\b(?:not|no|never|nicht|kein\w*|pas|non)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RowsWithout:
+    """The rows of a table whose cell in ``column`` is not ``state``."""
+
+    column: int
+    state: str
+    rows: tuple[TableRow, ...]
+    words: frozenset[str]
+    """The stems of the state."""
+
+
+def find_denied_words(question: Question) -> frozenset[str]:
+    """Return the stems of what a question denies.
+
+    >>> from roma_core.markup.questions import read_question
+    >>> sorted(find_denied_words(read_question("Which invoices have not yet been paid?")))
+    ['paid', 'yet']
+    >>> sorted(find_denied_words(read_question("Which invoices are unpaid?")))
+    ['paid']
+    """
+    found = (*_DENIED.finditer(question.text), *_UNDONE.finditer(question.text))
+    return frozenset().union(*(content_words(match["scope"]) for match in found))
+
+
+def find_rows_without(question: Question, table: Table) -> RowsWithout | None:
+    """Return the rows without the state that a question denies; None where no cell behind the first says it.
+
+    A row whose cell is empty or denies the state itself ("not delivered") is one without it.
+    """
+    denied = find_denied_words(question)
+    for column in range(1, len(table.header.cells)):
+        cells = [(row, row.cells[column] if column < len(row.cells) else "") for row in table.rows]
+        state = next((state for _, cell in cells if (state := _find_state(cell, denied))), "")
+        if state:
+            rows = tuple(row for row, cell in cells if not _find_state(cell, denied))
+            return RowsWithout(column, state, rows, frozenset(content_words(state)))
+    return None
+
+
+def _find_state(cell: str, denied: frozenset[str]) -> str:
+    """Return the item of a cell that is denied; nothing where none is, or where the cell denies it itself."""
+    for item in re.split(r"[,;/]", cell):
+        words = content_words(item)
+        if words and words <= denied and not _NEGATIVE.search(item):
+            return item.strip()
+    return ""
