@@ -56,6 +56,7 @@ from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.tables import (
     TableAnswer,
     answer_from_tables,
+    count_shown,
     find_contrary_rows,
     find_missing_thing,
     render_rows,
@@ -487,7 +488,10 @@ def render_tables(answers: Sequence[TableAnswer], sources: CitedSources, *, is_c
 
 
 def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
-    """Return the caption, what was computed, and the rows under their header; cited as one span from the caption on."""
+    """Return the caption, what was computed, and the rows under their header; cited as one span from the caption on.
+
+    Several rows of which nothing was computed stand under how many of how many they are.
+    """
     table = answer.table
     number = sources.cite(table.document, *table.find_span(answer.rows))
     pieces: list[str] = []
@@ -496,6 +500,8 @@ def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
     if answer.lead:
         lead = f"{escape_markers(answer.lead)}:\n\n"
         pieces.append(Frame(lead) if answer.counts_only else lead)
+    elif len(answer.rows) > 1:
+        pieces.append(Frame(f"{count_shown(answer.rows, table)}:\n\n"))
     return [*pieces, render_rows(answer, number)]
 
 

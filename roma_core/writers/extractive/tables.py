@@ -770,8 +770,13 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
         return None
     rows = _scope(table, named) if named else table.rows
     rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
-    lead = f"{len(rows)} of {len(table.rows)} rows"
+    lead = count_shown(rows, table)
     return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
+
+
+def count_shown(rows: Sequence[TableRow], table: Table) -> str:
+    """Return how many of the rows of a table are meant: "2 of 6 rows"."""
+    return f"{len(rows)} of {len(table.rows)} rows"
 
 
 _COUNTED = re.compile(r"\bhow many\s+((?:[\w-]+\s+){0,3}?[\w-]+)\b", re.IGNORECASE)
@@ -794,7 +799,7 @@ def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> T
     if not named and not question.words & about:
         return None
     rows = tuple(row for row in (named or table.rows) if not _TOTAL.match(row.cells[0]))
-    lead = f"{len(rows)} of {len(table.rows)} rows"
+    lead = count_shown(rows, table)
     return _computed(question, table, rows, lead, named=named, counts_only=True)
 
 

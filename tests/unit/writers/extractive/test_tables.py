@@ -6,11 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from roma_core.markup import Frame
 from roma_core.markup.questions import read_question
 from roma_core.markup.tables import read_tables
 from roma_core.types import Chunk, Document, ScoredChunk, Section
 from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.numerals import read_value
+from roma_core.writers.extractive.recipes import look_up_table, quote_units
+from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.tables import (
     MOST_ROWS,
     MOST_UNSURE,
@@ -19,6 +22,7 @@ from roma_core.writers.extractive.tables import (
     find_missing_thing,
     render_rows,
 )
+from roma_core.writers.extractive.units import quotable_units
 
 TOOLS = """# Tool shed
 
@@ -389,6 +393,27 @@ async def test_keywords_get_the_rows_that_they_name_in_full(keywords: str, said:
     answer = "".join((await ExtractiveWriter().answer(keywords, [passage], [held])).pieces)
     assert said in answer
     assert unsaid not in answer
+
+
+@pytest.mark.parametrize(
+    ("named", "count"),
+    [(("05-03",), None), (("05-03", "06-04"), "2 of 3 rows"), (("05-03", "06-04", "06-20"), "3 of 3 rows")],
+    ids=["one", "two", "all"],
+)
+def test_rows_that_were_found_one_by_one_are_counted_too(named: tuple[str, ...], count: str | None) -> None:
+    held, passage = keyword_sources(OUTINGS)
+    rows = [unit for unit in quotable_units([passage]) if unit.is_row and any(day in unit.quote for day in named)]
+    assert len(rows) == len(named)
+    quoted = quote_units(rows, CitedSources([passage], [held]))
+    assert [str(piece) for piece in quoted if "rows" in piece] == ([f"{count}:\n\n"] if count else [])
+    assert all(isinstance(piece, Frame) for piece in quoted if "rows" in piece), "it is no statement of a source"
+
+
+def test_rows_that_are_looked_up_are_counted_too() -> None:
+    held, passage = keyword_sources(TOOLS)
+    found = look_up_table(read_question("What do the chain saw and the wet saw cost?"), CitedSources([passage], [held]))
+    assert found is not None
+    assert "2 of 4 rows:" in "".join(found.pieces)
 
 
 @pytest.mark.parametrize(
