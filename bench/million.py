@@ -36,10 +36,11 @@ from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument, Filters
 from roma_core.store.folder import open_folder
 from roma_core.store.fusion import fuse
-from roma_core.store.lance import LanceStore, connect
+from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import create_partitions, name_partition, publish_new
 from roma_core.store.register import FIRST_TABLE, table_folder
 from roma_core.store.rows import rows as make_store_rows
+from roma_core.store.tables import connect
 from roma_core.types import Chunk, Document, ScoredChunk, digest
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ class Roma:
     grants = Part(parts.build_grants)
     answer_cache = Part(parts.build_answer_cache, imports=("roma_core.answers",))
     audit = Part(parts.build_audit)
-    store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
+    store = Part(parts.build_store, imports=("roma_core.store.tables:load",), is_probed=True, is_needed=True)
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
     llm = Part(parts.build_llm, imports=("roma_core.llm.build",), is_probed=True)

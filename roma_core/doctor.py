@@ -157,8 +157,8 @@ async def _examine_store(roma: Roma, repair: bool) -> list[Diagnosis]:
 
 
 async def _examine_unfinished(roma: Roma, repair: bool) -> list[Diagnosis]:
-    from roma_core.store.lance import remove_unfinished
     from roma_core.store.register import list_unfinished
+    from roma_core.store.tables import remove_unfinished
 
     folder = locate_store(roma.settings)
     names = await call_folder(folder, list_unfinished, folder)

@@ -3,7 +3,7 @@
 A part is an attribute of ``Roma`` that is built when it is first used, unless one was handed in::
 
     class Roma:
-        store = Part(build_store, imports=("roma_core.store.lance:load",), is_needed=True)
+        store = Part(build_store, imports=("roma_core.store.tables:load",), is_needed=True)
 
 A part is declared below those that it uses, so parts are closed from the last one to the first.
 """

@@ -9,50 +9,46 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib
 import json
-import math
-import operator
-import re
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from roma_core.environment import explain_environment
-from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
-from roma_core.languages import detect_language
-from roma_core.perloop import PerLoop
-from roma_core.ranking import rank_chunks
-from roma_core.store import migrations
-from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
+from roma_core.errors import ErrorCode, RomaError, StoreError
+from roma_core.store import compaction, migrations
+from roma_core.store.allocator import return_freed_memory, trim_memory_eagerly
 from roma_core.store.base import ChunkStore, EmbeddedDocument, Filters, hash_chunks
+from roma_core.store.compaction import (
+    MAINTENANCE_FILE,
+    check_keys,
+    compact_table,
+    maintain_partition,
+    remove_old_versions,
+    write_rows_again,
+)
+from roma_core.store.conditions import build_scope, is_one_of
 from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.folder import Stamp, StoreFolder, call_folder, open_folder
 from roma_core.store.inmemory import InMemoryStore
-from roma_core.store.lexical import TOKENIZER, expand_versions, find_missing_words, stem_words
+from roma_core.store.lance_errors import translate_store_errors
+from roma_core.store.lexical import TOKENIZER
 from roma_core.store.partitions import (
     GENERATION_FILE,
-    Partition,
     PartitionedTable,
     WritableTable,
     choose_partition_count,
     count_partitions,
     count_unindexed,
     create_partitions,
-    find_index,
-    holds_enough,
     is_partitioned,
-    list_places,
     open_for_writing,
     publish_new,
 )
-from roma_core.store.passages import MOST_BLOCK_BYTES, DocumentOwner, PassageMemory, TableVersion, VectorBlock
+from roma_core.store.passages import DocumentOwner, PassageMemory
 from roma_core.store.register import (
     FIRST_TABLE,
     RegisterReader,
@@ -64,92 +60,43 @@ from roma_core.store.register import (
     remove_table,
     table_folder,
 )
-from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
+from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, KEY_COLUMNS, parse_chunk, parse_facts, rows, schema
+from roma_core.store.search import TableSearch
 from roma_core.store.shards import check_rows
+from roma_core.store.tables import (
+    BUILDER_LOCK,
+    REINDEX_LOCK,
+    WRITER_LOCK,
+    bring_table_up_to_date,
+    connect,
+    hold_if_free,
+    load,
+    open_stored_table,
+    read_blocks,
+    read_making,
+    read_making_of,
+    read_version,
+    remove_unfinished,
+)
 from roma_core.store.together import ReadTogether
 from roma_core.store.upkeep import (
-    LARGE_TABLE,
-    MOST_MERGED,
     MOST_UNINDEXED,
-    SMALL_FRAGMENT,
-    TableFacts,
-    Upkeep,
-    choose_upkeep,
     is_extension_due,
-    is_index_due,
 )
-from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk, digest
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk
 from roma_core.workspace import GoneError
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
 
 T = TypeVar("T")
-Kind = Literal["document", "chunk"]
 
-_ALL_CHUNKS: Final = "kind = 'chunk'"
-"""Condition of the chunks of all tenants."""
-KEY_COLUMNS = ("key", "kind")
-"""Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
-it wrote, for the sake of writers without a lease."""
-SCOPED = ("tenant", "kind")
-"""Columns with an index: every search asks for them, and without one reads them whole."""
-LOOKED_UP = ("document_id", "uri")
-"""Columns that filters compare with a value or a range; they have an index from ``ANN_FROM`` chunks on. Without one
-each filter reads them whole: at a million rows that takes longer than the search."""
-MOST_COUNTED = 512
-"""Filters whose number of permitted chunks is remembered, until the table changes."""
-TIE_MARGIN = 32
-"""Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
-ANN_FROM = 20_000
-"""Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
-REFINED, REFINED_FILTERED = 200, 2400
-"""Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
-loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
-as much else. Each vector is read from the disk, which takes most of a search's time."""
-NPROBES, MOST_PROBES = 48, 1024
-"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
-cost little: a vector in a cell is 24 bytes, and half of them make no whole search of a million passages quicker."""
-MOST_PERMITTED: Final = 0.9
-"""Share of the chunks from which on a condition takes away next to nothing."""
-EXACT_UP_TO = 100_000
-"""Chunks that a condition leaves up to which each is compared, in about 90 ms: what is permitted may lie in cells of
-the index that are not looked into, and is lost among vectors that are about as far."""
 STREAMED = 32
 """Documents that are read at once."""
-COMPARED_AT_ONCE = 4096
-"""Vectors that are compared before a thread for it would have begun."""
 MOST_NAMED_IDS = 1000
 """Documents that a condition names without a look at which of them are there."""
-FRAGMENT_BITS = 32
-"""A row's number in LanceDB is its place in its fragment, and above so many bits the fragment."""
-READER_LEASE = timedelta(hours=1)
-"""Longest time that a read may take: no reader holds versions older than this."""
-BACKUP_AGE = timedelta(days=7)
-"""Time for which the state of before a migration is kept."""
 RETIRED_AFTER_S = 60.0
 """Time for which a replaced table stays: a read that began with it has long ended then."""
-MAINTENANCE_FILE = "maintenance.json"
-"""Small file with the last look for doubled keys."""
-WRITER_LOCK, BUILDER_LOCK, REINDEX_LOCK = ".writer.lock", ".builder.lock", ".reindex.lock"
-"""Locks of those who write to the table in use, who write to a new one, and who make one at all."""
-COPIED_ROWS = 20_000
-"""Rows that are in memory at once while a table is spread over partitions, about."""
-INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
-"""Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
-
-
-@dataclass(frozen=True)
-class IndexLook:
-    """How far a search looks into the vector index."""
-
-    probes: int
-    """Cells that are looked into."""
-    refined: int
-    """Vectors that are compared exactly, about."""
-    permits_nearly_all: bool
-    """Whether it is quicker to take out of what was found what is not permitted, than to find which rows are."""
 
 
 class LanceStore:
@@ -211,11 +158,7 @@ class LanceStore:
         self._gate = self._root.make_gate()
         self._memory = PassageMemory()
         self._documents = ReadTogether(self._read_documents)
-        self._block_reading = PerLoop(asyncio.Lock)
-        self._permitted: OrderedDict[str, tuple[TableVersion, int]] = OrderedDict()
-        """By condition: the table and its version, and the number of rows that it permits."""
-        self._languages: dict[str, tuple[TableVersion, frozenset[str]]] = {}
-        """By tenant: the table and its version, and the languages of its documents."""
+        self._search = TableSearch(self._memory)
 
     @property
     def folder(self) -> StoreFolder:
@@ -249,7 +192,7 @@ class LanceStore:
             for partition, own, own_ids in table.spread(fresh, ids):
                 has_replaced |= await self._merge_into(partition.table, tenant, own, own_ids)
             if has_replaced and removed:
-                await self._delete_from_retired(_scope(tenant, None) & _one_of("document_id", sorted(removed)))
+                await self._delete_from_retired(build_scope(tenant, None) & is_one_of("document_id", sorted(removed)))
             self._written_rows += len(fresh)
             if self._written_rows >= MOST_UNINDEXED:
                 self._written_rows = 0
@@ -289,11 +232,11 @@ class LanceStore:
     async def _find_stale(self, table: Any, tenant: str, ids: AbstractSet[str]) -> Any:
         """Return the condition of the rows that the table has of these documents; None when it has none."""
         if len(ids) <= MOST_NAMED_IDS:
-            stale = _scope(tenant, None) & _one_of("document_id", sorted(ids))
+            stale = build_scope(tenant, None) & is_one_of("document_id", sorted(ids))
             return stale if await table.count_rows(stale.to_sql()) else None
-        held = await table.query().where(_scope(tenant, "document")).select(["document_id"]).to_arrow()
+        held = await table.query().where(build_scope(tenant, "document")).select(["document_id"]).to_arrow()
         there = sorted(ids & set(held.column("document_id").to_pylist()))
-        return _scope(tenant, None) & _one_of("document_id", there) if there else None
+        return build_scope(tenant, None) & is_one_of("document_id", there) if there else None
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Remove documents with their chunks, see ``ChunkStore``."""
@@ -301,12 +244,12 @@ class LanceStore:
         if not ids:
             return 0
 
-        where = _scope(tenant, None) & _one_of("document_id", ids)
+        where = build_scope(tenant, None) & is_one_of("document_id", ids)
 
         async def remove(table: WritableTable) -> int:
             removed = 0
             for partition in table.partitions:
-                documents = (_scope(tenant, "document") & _one_of("document_id", ids)).to_sql()
+                documents = (build_scope(tenant, "document") & is_one_of("document_id", ids)).to_sql()
                 known = int(await partition.table.count_rows(documents))
                 if known:
                     await partition.table.delete(where.to_sql())
@@ -345,35 +288,14 @@ class LanceStore:
             await self._sweep_tables()
             if await self._spread_if_due(table):
                 return
-            done = {await self._maintain_partition(partition) for partition in table.partitions} - {"none"}
+            done = {await maintain_partition(partition, self._tokenizer) for partition in table.partitions} - {"none"}
             if done:
-                await self._check_keys(table)
+                await check_keys(table, self._root)
             if "rewrite" in done:
-                await self._remove_old_versions(table)
+                await remove_old_versions(table, self._gate)
                 await self._sweep_tables()
 
         await self._write(maintain_if_due)
-
-    async def _maintain_partition(self, partition: Partition) -> Upkeep:
-        """Do what is due for one partition, and return it."""
-        table = partition.table
-        facts = await self._observe_partition(partition)
-        due = choose_upkeep(facts)
-        if due == "rewrite":
-            # Rows that came into the indices later than their neighbours are not merged with them.
-            is_extended = facts.rows >= LARGE_TABLE and facts.fragments >= MOST_MERGED
-            if is_extended:
-                await _write_rows_again(table)
-            with trim_memory_eagerly():
-                await self._compact(table, rebuilds=is_extended)
-        elif due == "extend":
-            await table.optimize()
-        elif due != "none":
-            if due == "merge":
-                await self._merge_small_fragments(table)
-            if is_index_due(await count_unindexed(table, "search_text"), facts.rows):
-                await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
-        return due
 
     async def purge(self) -> None:
         """Write every row again and remove all older versions, so that nothing that was deleted is on the disk.
@@ -387,9 +309,9 @@ class LanceStore:
                 for tag in await partition.tags.list():
                     await partition.tags.delete(tag)
                 if await partition.count_rows():
-                    await _write_rows_again(partition)
+                    await write_rows_again(partition)
             await self._maintain(table, rebuilds=True)
-            is_clean = await self._remove_old_versions(table, removes_unverified=True)
+            is_clean = await remove_old_versions(table, self._gate, removes_unverified=True)
             if not is_clean or not await self._sweep_tables(everything=True):
                 raise StoreError(
                     "Older versions of the store cannot be removed while it is read; run this again.",
@@ -398,107 +320,13 @@ class LanceStore:
 
         await self._write(rewrite)
 
-    async def _observe_partition(self, partition: Partition) -> TableFacts:
-        """Return what upkeep depends on."""
-        table, folder = partition
-        stats = await table.stats()
-        number, lengths = stats["fragment_stats"]["num_fragments"], stats["fragment_stats"]["lengths"]
-        return TableFacts(
-            rows=stats["num_rows"],
-            changed=number * lengths["mean"] - lengths["max"],
-            unindexed=await count_unindexed(table, "search_text"),
-            fragments=number,
-            versions=await asyncio.to_thread(folder.count_files, "_versions"),
-            taken_bytes=await asyncio.to_thread(folder.measure),
-            live_bytes=stats["total_bytes"],
-        )
-
-    async def _merge_small_fragments(self, table: Any) -> None:
-        """Write the rows of small fragments again as one, in one commit; the others stay as they are."""
-        places = await table.query().select(["key"]).with_row_id().to_arrow()
-        keys: dict[int, list[str]] = {}
-        for key, place in zip(places["key"].to_pylist(), places["_rowid"].to_pylist(), strict=True):
-            keys.setdefault(place >> FRAGMENT_BITS, []).append(key)
-        small = [key for group in keys.values() if len(group) <= SMALL_FRAGMENT for key in group]
-        if not small:
-            return
-        rows = await table.query().where(_one_of("key", small)).to_arrow()
-        merge = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all()
-        await merge.use_index(False).execute(rows, on_bad_vectors="null")
-
     async def _maintain(self, table: WritableTable, *, rebuilds: bool = False) -> None:
         with trim_memory_eagerly():
             for partition in table.partitions:
-                await self._compact(partition.table, rebuilds=rebuilds)
-        await self._check_keys(table)
-        await self._remove_old_versions(table)
+                await compact_table(partition.table, self._tokenizer, rebuilds=rebuilds)
+        await check_keys(table, self._root)
+        await remove_old_versions(table, self._gate)
         await self._sweep_tables()
-
-    async def _check_keys(self, table: WritableTable) -> None:
-        """Raise ``StoreError`` (corrupt) for keys that are there more than once, and note when that was looked for."""
-        doubled = 0
-        for partition in table.partitions:  # the rows of a document are in one of them
-            keys = (await partition.table.query().select(["key"]).to_arrow()).column("key")
-            doubled += len(keys) - len(keys.unique())
-        note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
-        await call_folder(self._root, self._root.replace, MAINTENANCE_FILE, json.dumps(note))
-        if doubled:
-            raise StoreError(
-                f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
-            )
-
-    async def _compact(self, table: Any, *, rebuilds: bool) -> None:
-        from lancedb.index import Bitmap, BTree, IvfPq
-
-        # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
-        # be written twice, here and by the next clean-up.
-        chunks = await table.count_rows(_ALL_CHUNKS)
-        configs: dict[str, Any] = {column: Bitmap() for column in SCOPED}
-        configs["search_text"] = migrations.text_index(self._tokenizer)
-        if chunks >= ANN_FROM:
-            configs |= {column: BTree() for column in LOOKED_UP}
-        for column, config in configs.items():
-            if rebuilds or await count_unindexed(table, column):
-                await table.create_index(column, config=config, replace=True)
-        await table.optimize()
-        if chunks >= ANN_FROM and (rebuilds or not await find_index(table, "vector")):
-            await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
-
-    async def _remove_old_versions(self, table: WritableTable, *, removes_unverified: bool = False) -> bool:
-        """Remove versions before the present one once there is no reader; return False when readers did not pause.
-
-        Then those that are older than any reader go. The caller holds the writers' lease, so there is no newer one.
-        While a tag keeps the state of before a migration, LanceDB removes no version: all stay for ``BACKUP_AGE``.
-        """
-        await table.publish()  # readers follow the generation, so what it names must be what stays
-        removable = [each for each, _ in table.partitions if not await self._has_backup(each)]
-        if not removable:
-            return True
-        if not await self._gate.wait_until_quiet(is_urgent=removes_unverified):
-            for partition in removable:
-                await partition.optimize(cleanup_older_than=READER_LEASE)
-            return False
-        for partition in removable:
-            latest = (await partition.list_versions())[-1]["timestamp"]
-            age = datetime.now(latest.tzinfo) - latest
-            await partition.optimize(
-                cleanup_older_than=max(age, timedelta(milliseconds=1)), delete_unverified=removes_unverified
-            )
-            await table.publish()
-        return True
-
-    async def _has_backup(self, table: Any) -> bool:
-        """Return whether a tag keeps a version; one that is older than ``BACKUP_AGE`` is taken off."""
-        versions = await table.list_versions()
-        made_at = {version["version"]: version["timestamp"] for version in versions}
-        has_backup = False
-        for name, tag in (await table.tags.list()).items():
-            at = made_at.get(tag["version"])
-            if at is not None and datetime.now(at.tzinfo) - at < BACKUP_AGE:
-                has_backup = True
-            else:
-                await table.tags.delete(name)
-        return has_backup
 
     async def _spread_if_due(self, table: WritableTable) -> bool:
         """Spread a table that has become too large over more partitions; return whether that was done.
@@ -537,7 +365,7 @@ class LanceStore:
         )
         try:
             for partition, _ in table.partitions:
-                async for rows in _read_blocks(partition):
+                async for rows in read_blocks(partition):
                     await fresh.add_rows(rows)
             await fresh.optimize()
         except BaseException:
@@ -596,12 +424,12 @@ class LanceStore:
         tenant, scope = owner
         table = await self._table()
         with self._reading():
-            version = await _read_version(table)
+            version = await read_version(table)
         self._memory.use(version)
         found = self._memory.find_documents(owner, ids)
         missing = sorted(ids - found.keys())
         for i in range(0, len(missing), STREAMED):
-            where = _scope(tenant, "document", None, scope) & _one_of("document_id", missing[i : i + STREAMED])
+            where = build_scope(tenant, "document", None, scope) & is_one_of("document_id", missing[i : i + STREAMED])
             rows = await self._select(["document_id", "payload"], where)
             read = {str(row["document_id"]): Document.model_validate_json(row["payload"]) for row in rows}
             self._memory.hold_documents(version, owner, read)
@@ -611,10 +439,10 @@ class LanceStore:
     async def documents(self, tenant: str, scope: ReadScope = EVERYTHING) -> AsyncIterator[Document]:
         """Yield the documents by id, a few dozen rows at a time, see ``ChunkStore``."""
         await self._table()
-        permitted = await self._select(["document_id"], _scope(tenant, "document", None, scope))
+        permitted = await self._select(["document_id"], build_scope(tenant, "document", None, scope))
         ids = sorted(str(row["document_id"]) for row in permitted)
         for i in range(0, len(ids), STREAMED):
-            where = _scope(tenant, "document") & _one_of("document_id", ids[i : i + STREAMED])
+            where = build_scope(tenant, "document") & is_one_of("document_id", ids[i : i + STREAMED])
             found = await self._select(["document_id", "payload"], where)
             for row in sorted(found, key=lambda row: str(row["document_id"])):
                 yield Document.model_validate_json(row["payload"])
@@ -622,13 +450,13 @@ class LanceStore:
     async def contents(self, tenant: str) -> dict[str, str]:
         """Return the content hashes by document id, see ``ChunkStore``."""
         await self._table()
-        found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
+        found = await self._select(["document_id", "content_sha256"], build_scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
 
     async def facts(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, DocumentFacts]:
         """Return the facts by document id from their columns, see ``ChunkStore``."""
         await self._table()
-        found = await self._select(["document_id", *FACT_FIELDS], _scope(tenant, "document", None, scope))
+        found = await self._select(["document_id", *FACT_FIELDS], build_scope(tenant, "document", None, scope))
         return {str(row.pop("document_id")): parse_facts(row) for row in found}
 
     async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
@@ -637,13 +465,13 @@ class LanceStore:
         if not wanted:
             return frozenset()
         await self._table()
-        where = _scope(tenant, "document", None, scope) & _one_of("document_id", wanted)
+        where = build_scope(tenant, "document", None, scope) & is_one_of("document_id", wanted)
         return frozenset(str(row["document_id"]) for row in await self._select(["document_id"], where))
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
         """Return the chunks of a document by start, see ``ChunkStore``."""
         await self._table()
-        where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
+        where = build_scope(tenant, "chunk") & is_one_of("document_id", [document_id])
         found = [parse_chunk(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
@@ -651,7 +479,7 @@ class LanceStore:
         """Yield all chunks, those of a few dozen documents at a time, see ``ChunkStore``."""
         ids = sorted(await self.contents(tenant))
         for i in range(0, len(ids), STREAMED):
-            where = _scope(tenant, "chunk") & _one_of("document_id", ids[i : i + STREAMED])
+            where = build_scope(tenant, "chunk") & is_one_of("document_id", ids[i : i + STREAMED])
             found = [parse_chunk(row) for row in await self._select(list(CHUNK_FIELDS), where)]
             for chunk in sorted(found, key=lambda chunk: (chunk.document_id, chunk.start, chunk.id)):
                 yield chunk
@@ -659,215 +487,48 @@ class LanceStore:
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         await self._table()
-        found = await self._select(list(CHUNK_FIELDS), _scope(tenant, "chunk"))
+        found = await self._select(list(CHUNK_FIELDS), build_scope(tenant, "chunk"))
         return await asyncio.to_thread(lambda: hash_chunks(parse_chunk(row) for row in found))
 
     async def lexical(
         self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
-        """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed.
-
-        Stems and parts of compounds are those of the question's language, or of the corpus' where it shows none.
-        """
+        """Return the best chunks by BM25, see ``ChunkStore`` and ``TableSearch``."""
         table = await self._table()
-        where = _scope(tenant, "chunk", filters, scope)
+        where = build_scope(tenant, "chunk", filters, scope)
         if not text.strip():
             return []
-        words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
-        hits = await self._match(table, words, where, limit)
-        missing = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
-        are_held = [await self._holds_word(table, word, where) for word in missing]
-        misspelt = [word for word, is_held in zip(missing, are_held, strict=True) if not is_held]
-        if misspelt:
-            near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
-            hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
-        return _rank_best(hits, "bm25", limit)
-
-    async def _choose_languages(self, table: Any, tenant: str, question: str) -> list[str]:
-        """Return the languages in whose way the words of a question are stemmed beside the English one."""
-        language = detect_language(question)
-        if language == "en":
-            return []
         with self._reading():
-            version = await _read_version(table)
-        noted, present = self._languages.get(tenant, (("", -1), frozenset[str]()))
-        if noted != version:
-            rows = await self._select(["language"], _scope(tenant, "document"))
-            present = frozenset(str(row["language"]) for row in rows)
-            self._languages[tenant] = version, present
-        return choose_languages(language, present)
-
-    async def _holds_word(self, table: Any, word: str, where: Any) -> bool:
-        """Return whether any passage holds a word: a common one may stand in none of the best."""
-        from lancedb.query import MatchQuery
-
-        with self._reading():
-            search = table.query().nearest_to_text(MatchQuery(word, column="search_text")).where(where).limit(1)
-            return len(await search.select(["_score"]).to_arrow()) > 0
-
-    async def _match(
-        self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
-    ) -> list[tuple[Chunk, float]]:
-        """Return the passages that hold words of ``text``, each with its BM25 score."""
-        from lancedb.query import MatchQuery
-
-        query = MatchQuery(text, column="search_text", fuzziness=fuzziness, prefix_length=1 if fuzziness else 0)
-        with self._reading():
-            search = table.query().nearest_to_text(query).where(where).limit(limit + TIE_MARGIN)
-            return await self._read_best(table, search, "_score", limit)
+            return await self._search.match_words(table, tenant, text, where, limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
         """Return the best chunks by cosine similarity, see ``ChunkStore``."""
         table = await self._table()
-        where = _scope(tenant, "chunk", filters, scope)
+        where = build_scope(tenant, "chunk", filters, scope)
         with self._reading():
             if parse_filters(filters) == Conditions() and scope.is_everything:
-                best = await self._search_block(table, tenant, vector, limit)
+                best = await self._search.find_in_memory(table, tenant, vector, limit)
                 if best is not None:
                     return best
-            look = await self._choose_look(table, where)
-
-            def begin_search() -> Any:
-                search = table.query().nearest_to(vector).distance_type("cosine").where(where)
-                search = search.limit(limit + TIE_MARGIN)
-                if look is None:
-                    return search.bypass_vector_index()
-                factor = math.ceil(look.refined / (limit + TIE_MARGIN))
-                return search.nprobes(look.probes).refine_factor(factor)
-
-            # Each step of a query changes it, so the quick one is begun by itself.
-            quick = begin_search().postfilter() if look is not None and look.permits_nearly_all else None
-            nearest = await self._read_best(table, begin_search(), "_distance", limit, quick)
-        return _rank_best([(passage, 1.0 - distance) for passage, distance in nearest], "dense", limit)
-
-    async def _read_best(
-        self, table: Any, search: Any, column: Literal["_score", "_distance"], limit: int, quick: Any = None
-    ) -> list[tuple[Chunk, float]]:
-        """Return the ``limit`` best passages that a search finds, and what is as good as the last of them.
-
-        Each comes with its value of ``column``. They are found first and read then: none is read beyond the limit, nor
-        one that is in memory. ``quick`` is a search that may find fewer; then ``search`` is made, too.
-        """
-
-        async def find(query: Any) -> Any:
-            return await query.select([column]).with_row_id().to_arrow()
-
-        version, found = await asyncio.gather(_read_version(table), find(search if quick is None else quick))
-        if quick is not None and not holds_enough(table, found, limit):
-            found = await find(search)
-        values = dict(zip(list_places(found), found.column(column).to_pylist(), strict=True))
-        order = sorted(values, key=values.__getitem__, reverse=column == "_score")
-        best, beyond = order[:limit], order[limit:]
-        best += [place for place in beyond if values[place] == values[best[-1]]]
-        passages = await self._read_passages(table, version, best)
-        if passages is not None:
-            return [(passages[place], float(values[place])) for place in best]
-        found = await search.select([*CHUNK_FIELDS, column]).to_arrow()
-        return [(parse_chunk(row), float(row[column])) for row in found.to_pylist()]
-
-    async def _search_block(self, table: Any, tenant: str, vector: Vector, limit: int) -> list[ScoredChunk] | None:
-        """Return the nearest passages of a tenant whose vectors are in memory; None where LanceDB is to search."""
-        import numpy as np
-
-        length = float(np.linalg.norm(vector))
-        if isinstance(table, PartitionedTable) or not length or not math.isfinite(length):
-            return None
-        version, block = await self._find_block(table, tenant, len(vector))
-        if block is None:
-            return None
-        if len(block.places) <= COMPARED_AT_ONCE:
-            nearest = block.find_best(vector, limit)
-        else:
-            nearest = await asyncio.to_thread(block.find_best, vector, limit)
-        passages = await self._read_passages(table, version, [place for place, _ in nearest])
-        if passages is None:
-            return None
-        return _rank_best([(passages[place], score) for place, score in nearest], "dense", limit)
-
-    async def _find_block(self, table: Any, tenant: str, dim: int) -> tuple[TableVersion, VectorBlock | None]:
-        """Return the version of the table, and the vectors of a tenant; None for a table with a vector index.
-
-        They are read again after each change.
-        """
-        async with self._block_reading.get():
-            version = await _read_version(table)
-            self._memory.use(version)
-            if self._memory.has_block(tenant):
-                return version, self._memory.find_block(tenant)
-            total = int(await table.count_rows())
-            block = None
-            if total < ANN_FROM and total * dim * 4 <= MOST_BLOCK_BYTES:
-                where = _scope(tenant, "chunk")
-                rows = await table.query().where(where).select(["id", "vector"]).with_row_id().to_arrow()
-                block = await asyncio.to_thread(VectorBlock.of, rows)
-            self._memory.hold_block(version, tenant, block)
-            return version, block
-
-    async def _read_passages(self, table: Any, version: TableVersion, places: Sequence[int]) -> dict[int, Chunk] | None:
-        """Return the passages at places of a table; None when they have been moved since ``version``."""
-        self._memory.use(version)
-        passages = self._memory.find_passages(places)
-        missing = [place for place in places if place not in passages]
-        if not missing:
-            return passages
-        try:
-            found = await table.take_row_ids(missing).select([*CHUNK_FIELDS]).with_row_id().to_arrow()
-        except (RuntimeError, ValueError, OSError):
-            return None  # upkeep has moved them; what is wrong otherwise is said by the search that follows
-        read = {place: parse_chunk(row) for place, row in zip(list_places(found), found.to_pylist(), strict=True)}
-        if len(read) < len(missing):
-            return None
-        self._memory.hold_passages(version, read)
-        return passages | read
-
-    async def _choose_look(self, table: Any, where: Any) -> IndexLook | None:
-        """Return how to look into the vector index; None to compare every permitted vector.
-
-        That is so without an index and where few are permitted. Else the fewer are permitted the more cells are looked
-        into, so that as many permitted vectors are met as without a condition.
-        """
-        total = await self._count_permitted(table, _ALL_CHUNKS)
-        if total < ANN_FROM:
-            return None
-        permitted = await self._count_permitted(table, where.to_sql())
-        permits_nearly_all = permitted >= MOST_PERMITTED * total
-        if not permits_nearly_all and permitted <= EXACT_UP_TO:
-            return None
-        refined = REFINED if permits_nearly_all else REFINED_FILTERED
-        probes = min(MOST_PROBES, math.ceil(NPROBES * total / permitted))
-        return IndexLook(probes, refined, permits_nearly_all)
-
-    async def _count_permitted(self, table: Any, condition: str) -> int:
-        """Return the number of rows that a condition permits; it is counted again after each change of the table."""
-        key = digest("condition", condition)  # one of grants may name thousands of documents
-        version = await _read_version(table)
-        noted = self._permitted.get(key)
-        if noted is not None and noted[0] == version:
-            self._permitted.move_to_end(key)
-            return noted[1]
-        count = int(await table.count_rows(condition))
-        self._permitted[key] = version, count
-        if len(self._permitted) > MOST_COUNTED:
-            self._permitted.popitem(last=False)
-        return count
+            return await self._search.find_nearest(table, vector, where, limit)
 
     async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
         table = await self._table()
         with self._reading():
-            documents = await table.count_rows(_scope(tenant, "document", None, scope).to_sql())
-            return documents, await table.count_rows(_scope(tenant, "chunk", None, scope).to_sql())
+            documents = await table.count_rows(build_scope(tenant, "document", None, scope).to_sql())
+            return documents, await table.count_rows(build_scope(tenant, "chunk", None, scope).to_sql())
 
     async def collections(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, tuple[int, int]]:
         """Return the numbers of documents and chunks of each collection, see ``ChunkStore``."""
         table = await self._table()
-        held = await self._select(["collection"], _scope(tenant, "document", None, scope))
+        held = await self._select(["collection"], build_scope(tenant, "document", None, scope))
         documents = Counter(row["collection"] for row in held)
         with self._reading():
             chunks = {
-                name: await table.count_rows(_scope(tenant, "chunk", {"collection": name}, scope).to_sql())
+                name: await table.count_rows(build_scope(tenant, "chunk", {"collection": name}, scope).to_sql())
                 for name in sorted(documents)
             }
         return {name: (documents[name], chunks[name]) for name in chunks}
@@ -1022,7 +683,7 @@ class LanceStore:
         for former in self._registered.register.retired:
             is_same = former.fingerprint == self._made_with["fingerprint"]
             age_s = time.time() - former.retired_at
-            if everything or age_s > (RETIRED_AFTER_S if is_same else BACKUP_AGE.total_seconds()):
+            if everything or age_s > (RETIRED_AFTER_S if is_same else compaction.BACKUP_AGE.total_seconds()):
                 if not self._gate.is_quiet():
                     return False
                 leave_out = functools.partial(TableRegister.without, name=former.name)
@@ -1050,8 +711,7 @@ class LanceStore:
                 raise self._gone(name)
             await self._create(name)
         table = await open_stored_table(self._root, name)
-        self._permitted.clear()  # a table that was put back counts its versions from another number on
-        self._memory.clear()
+        self._search.clear()
         made_with = await read_making(table)
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
         is_other = any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim"))
@@ -1129,245 +789,3 @@ def open_for_reading(place: Path | StoreFolder) -> ChunkStore:
     if not table_folder(folder, read_register(folder).current).exists():
         return InMemoryStore()
     return LanceStore(folder, fingerprint=None)
-
-
-async def connect(folder: StoreFolder) -> Any:
-    """Return a connection to the tables in a folder, which sees at once what other processes commit."""
-    import lancedb
-
-    limit_pools()
-    # Zero: by default a reader would keep its first snapshot for ever.
-    session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
-    return await lancedb.connect_async(
-        folder.uri,
-        read_consistency_interval=timedelta(0),
-        session=session,
-        storage_options=dict(folder.options) or None,
-    )
-
-
-async def open_stored_table(root: StoreFolder, name: str) -> Any:
-    """Return a table of the store in ``root``: LanceDB's, or its partitions as one to read from."""
-    folder = table_folder(root, name)
-    if await call_folder(folder, is_partitioned, folder):
-        return PartitionedTable(folder, await connect(folder))
-    return await (await connect(root)).open_table(name)
-
-
-async def bring_table_up_to_date(table: Any, folder: StoreFolder) -> None:
-    """Take the steps of ``migrations`` that a table lacks. The caller holds the writers' lease."""
-    async with open_for_writing(table, folder) as writable:
-        for partition in writable.partitions:
-            await migrations.bring_up_to_date(partition.table)
-
-
-async def _read_blocks(table: Any) -> AsyncIterator[Any]:
-    """Yield the rows of a table as tables of some ``COPIED_ROWS``."""
-    import pyarrow as pa
-
-    block: list[Any] = []
-    async for batch in await table.query().to_batches(max_batch_length=COPIED_ROWS):
-        block.append(batch)
-        if sum(each.num_rows for each in block) >= COPIED_ROWS:
-            yield pa.Table.from_batches(block)
-            block = []
-    if block:
-        yield pa.Table.from_batches(block)
-
-
-async def read_making(table: Any) -> dict[str, Any]:
-    """Return what a table was made with: embedder, and after a ``reindex`` also tokenizer and recipe."""
-    making: dict[str, Any] = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
-    return making
-
-
-async def read_making_of(folder: StoreFolder, name: str) -> dict[str, Any]:
-    """Return what an unfinished table was made with; nothing for one that cannot be opened."""
-    try:
-        return await read_making(await open_stored_table(folder, name))
-    except (RuntimeError, ValueError, OSError, StoreError):
-        return {}
-
-
-async def remove_unfinished(folder: StoreFolder) -> list[str]:
-    """Remove tables that a ``reindex`` has left unfinished; return their names. While one is at work, all stay."""
-    names = await call_folder(folder, list_unfinished, folder)
-    in_use = table_folder(folder, (await call_folder(folder, read_register, folder)).current)
-    if not names or not await call_folder(folder, in_use.exists):
-        return []  # what may be all that there is stays
-    async with hold_if_free(folder, REINDEX_LOCK) as is_held:
-        if not is_held:
-            return []
-        for name in names:
-            await call_folder(folder, remove_table, folder, name)
-    return names
-
-
-@asynccontextmanager
-async def hold_if_free(folder: StoreFolder, name: str) -> AsyncIterator[bool]:
-    """Hold a lock inside the block where nobody else has it; yield whether it is held."""
-    lock = folder.lock(name, 0.0)
-    try:
-        await lock.__aenter__()
-    except StoreError as error:
-        if error.code is not ErrorCode.STORAGE_LOCKED:
-            raise
-        yield False
-        return
-    async with AsyncExitStack() as stack:
-        stack.push_async_exit(lock.__aexit__)
-        yield True
-
-
-def load() -> None:
-    """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
-    importlib.import_module("lancedb.expr")
-
-
-async def _write_rows_again(table: Any) -> None:
-    """Write every row into new files, as it is: what was deleted is in the old ones alone."""
-    await table.update(updates_sql={"kind": "kind"})
-
-
-async def _read_version(table: Any) -> TableVersion:
-    """Return what names the present state of a table."""
-    return str(table.name), int(await table.version())
-
-
-def _add_scores(hits: list[tuple[Chunk, float]], more: list[tuple[Chunk, float]]) -> list[tuple[Chunk, float]]:
-    """Return the passages of both lists; one that is in both has the sum of its scores."""
-    scores: dict[str, float] = {}
-    passages: dict[str, Chunk] = {}
-    for passage, score in (*hits, *more):
-        passages[passage.id] = passage
-        scores[passage.id] = scores.get(passage.id, 0.0) + score
-    return [(passage, scores[key]) for key, passage in passages.items()]
-
-
-def _rank_best(found: Iterable[tuple[Chunk, float]], retriever: str, limit: int) -> list[ScoredChunk]:
-    """Return the ``limit`` best passages, ties by id."""
-    scored = ((passage, score, {retriever: score}) for passage, score in found)
-    return rank_chunks(scored, retriever, limit=limit)
-
-
-# Conditions
-
-
-def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None, permitted: ReadScope = EVERYTHING) -> Any:
-    """Return the condition for tenant, kind, filters, and what the caller may read.
-
-    Every query passes here. Values are literals of an expression, never SQL text.
-    """
-    from lancedb.expr import col, lit
-
-    wanted = parse_filters(filters)
-    where = col("tenant") == lit(tenant)
-    if kind is not None:
-        where = where & (col("kind") == lit(kind))
-    for column in ("document_id", "uri", "type", "language", "collection"):
-        values = getattr(wanted, column)
-        if values is not None:
-            where = where & _one_of(column, values)
-    if wanted.uri_prefix is not None:
-        where = where & (col("uri") >= lit(wanted.uri_prefix))
-        after = next_prefix(wanted.uri_prefix)
-        where = where & (col("uri") < lit(after)) if after else where
-    if permitted.collections is not None:
-        where = where & (_one_of("collection", permitted.collections) if permitted.collections else lit(False))
-    for column, withheld in (("collection", permitted.closed), ("document_id", permitted.hidden)):
-        if withheld:
-            where = where & ~_one_of(column, withheld)
-    return where & _facts_condition(wanted) if _has_facts(wanted) else where
-
-
-def _has_facts(wanted: Conditions) -> bool:
-    return any((wanted.author, wanted.after, wanted.before, wanted.source, wanted.section))
-
-
-def _facts_condition(wanted: Conditions) -> Any:
-    """Return the condition for names, dates and parts of texts."""
-    from lancedb.expr import col, lit
-
-    conditions: list[Any] = []
-    if wanted.author is not None:
-        names = [
-            _all_of([col("author_words").contains(lit(join_words([word]))) for word in name]) for name in wanted.author
-        ]
-        conditions.append(_any_of(names))
-    if wanted.after is not None:
-        conditions.append(col("date") >= lit(wanted.after))
-    if wanted.before is not None:
-        conditions.append((col("date") > lit("")) & (col("date") < lit(wanted.before)))
-    if wanted.source is not None:
-        conditions.append(_any_of([col("place_words").contains(lit(part)) for part in wanted.source]))
-    if wanted.section is not None:
-        conditions.append(_any_of([col("section").contains(lit(part)) for part in wanted.section]))
-    return _all_of(conditions)
-
-
-def _all_of(conditions: Sequence[Any]) -> Any:
-    return functools.reduce(operator.and_, conditions)
-
-
-def _any_of(conditions: Sequence[Any]) -> Any:
-    from lancedb.expr import lit
-
-    return functools.reduce(operator.or_, conditions) if conditions else lit(False)
-
-
-def _one_of(column: str, values: Sequence[str]) -> Any:
-    from lancedb.expr import col, lit
-
-    return col(column).isin([lit(value) for value in values]) if values else lit(False)
-
-
-def next_prefix(prefix: str) -> str:
-    """Return the least string above all that begin with ``prefix``; empty without one. LIKE has wildcards."""
-    for i in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[i])
-        if code < 0x10FFFF:
-            return prefix[:i] + chr(0xE000 if code == 0xD7FF else code + 1)  # surrogates are no characters
-    return ""
-
-
-# Files and errors
-
-
-_FULL = ("os error 28", "os error 122", "no space left", "quota exceeded")
-_DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", "failed to decode")
-
-
-def _explain(error: Exception, place: str) -> str:
-    """Return the sentence for a refusal, whose number stands in the text of LanceDB's errors alone."""
-    number = re.search(r"(?:os error |\bcode: )(\d+)", str(error))
-    refused = OSError(int(number[1]), "", place) if number else error
-    return (
-        explain_environment(refused) or f"The store in {place} could not be read or written ({type(error).__name__})."
-    )
-
-
-@contextmanager
-def translate_store_errors(folder: StoreFolder, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
-
-    A missing file means damage only while the table is still the one that was opened.
-    """
-    try:
-        yield
-    except RomaError:
-        raise
-    except (RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, GoneError) or not same():
-            raise StoreError("The store's folder is gone or another one; put it back and ask again.") from error
-        explained = folder.explain(error)
-        if explained is not None:
-            raise explained from error
-        reason = str(error).lower()
-        if any(sign in reason for sign in _FULL):
-            raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
-        code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
-        raise StoreError(
-            _explain(error, folder.place),
-            code,
-            details={"exception": type(error).__name__},
-        ) from error

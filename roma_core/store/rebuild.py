@@ -26,16 +26,8 @@ from roma_core.errors import ErrorCode, NotFoundError, StoreError
 from roma_core.store import migrations
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.folder import StoreFolder, call_folder, open_folder
-from roma_core.store.lance import (
-    REINDEX_LOCK,
-    WRITER_LOCK,
-    LanceStore,
-    bring_table_up_to_date,
-    open_stored_table,
-    read_making,
-    read_making_of,
-    translate_store_errors,
-)
+from roma_core.store.lance import LanceStore
+from roma_core.store.lance_errors import translate_store_errors
 from roma_core.store.lexical import TOKENIZER
 from roma_core.store.partitions import choose_partition_count, count_partitions
 from roma_core.store.register import (
@@ -48,6 +40,14 @@ from roma_core.store.register import (
     table_folder,
 )
 from roma_core.store.rows import CHUNK_FIELDS, parse_chunk
+from roma_core.store.tables import (
+    REINDEX_LOCK,
+    WRITER_LOCK,
+    bring_table_up_to_date,
+    open_stored_table,
+    read_making,
+    read_making_of,
+)
 from roma_core.types import Document, digest
 
 if TYPE_CHECKING:

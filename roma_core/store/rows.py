@@ -16,6 +16,9 @@ from roma_core.types import Chunk, Document, DocumentFacts, digest
 if TYPE_CHECKING:
     from roma_core.types import Vector
 
+KEY_COLUMNS = ("key", "kind")
+"""Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
+it wrote, for the sake of writers without a lease."""
 FACT_FIELDS = tuple(DocumentFacts.model_fields)
 """Columns of what is known of a document: author, date, type, language, source, collection."""
 CHUNK_FIELDS = (

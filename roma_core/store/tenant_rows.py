@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from roma_core.store.folder import open_folder
-from roma_core.store.lance import LanceStore, open_stored_table, read_making
+from roma_core.store.lance import LanceStore
 from roma_core.store.register import read_register
+from roma_core.store.tables import open_stored_table, read_making
 
 
 async def keep_tenant(folder: Path, tenant: str) -> None:

@@ -15,10 +15,12 @@ import pytest
 from filelock import FileLock
 
 from roma_core.errors import ErrorCode, InputError, StoreError
-from roma_core.store import lance
+from roma_core.store import compaction, lance, search
 from roma_core.store.base import EmbeddedDocument
+from roma_core.store.conditions import next_prefix
 from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
+from roma_core.store.lance_errors import translate_store_errors
 from roma_core.store.partitions import find_index, open_for_writing
 from roma_core.store.register import table_folder
 from roma_core.store.rows import rows
@@ -134,7 +136,7 @@ async def test_little_room_stops_writes_and_nothing_else(tmp_path: Path, monkeyp
     ],
 )
 def test_errors_of_the_library_are_typed(error: Exception, code: ErrorCode) -> None:
-    with pytest.raises(StoreError) as caught, lance.translate_store_errors(LocalFolder(Path("w/store"))):
+    with pytest.raises(StoreError) as caught, translate_store_errors(LocalFolder(Path("w/store"))):
         raise error
     assert caught.value.code is code
     assert "data/x" not in caught.value.message
@@ -188,7 +190,7 @@ async def test_doubled_keys_are_found(tmp_path: Path) -> None:
 
 
 async def test_vector_index_finds_what_the_flat_search_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance, "ANN_FROM", 300)
+    monkeypatch.setattr(compaction, "ANN_FROM", 300)
     store = store_at(tmp_path)
     many = chunks_of(document(1), 600)
     rows = vectors(600)
@@ -210,7 +212,7 @@ async def test_tenants_and_kinds_have_an_index_and_rows_that_it_lacks_are_found_
         await store.put(tenant, document(1), chunks_of(document(1)), vectors(3))
     await store.optimize()
     table = await store._table()
-    assert all([await find_index(table, column) for column in lance.SCOPED])
+    assert all([await find_index(table, column) for column in compaction.SCOPED])
     await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
     await store.put("t", document(1), chunks_of(document(1), 2), vectors(2))  # replaced after it was indexed
     assert await store.counts("t") == (2, 5)
@@ -243,10 +245,10 @@ async def test_a_table_whose_documents_have_no_vector_is_read_and_written(
 
 
 def test_prefix_range_ends_before_the_next_prefix() -> None:
-    assert lance.next_prefix("a") == "b"
-    assert lance.next_prefix("a\U0010ffff") == "b"
-    assert lance.next_prefix("\ud7ff") == "\ue000"
-    assert lance.next_prefix("") == lance.next_prefix("\U0010ffff") == ""
+    assert next_prefix("a") == "b"
+    assert next_prefix("a\U0010ffff") == "b"
+    assert next_prefix("\ud7ff") == "\ue000"
+    assert next_prefix("") == next_prefix("\U0010ffff") == ""
 
 
 def _upsert_overlapping(path: str, number: int) -> None:
@@ -381,8 +383,8 @@ async def test_a_filter_finds_the_nearest_of_what_it_permits(
     corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether few are permitted, some or many."""
-    monkeypatch.setattr(lance, "ANN_FROM", 1000)
-    monkeypatch.setattr(lance, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(compaction, "ANN_FROM", 1000)
+    monkeypatch.setattr(search, "EXACT_UP_TO", 100)
     entries, rows = corpus
     store, start = store_at(tmp_path), 0
     places: dict[str, tuple[int, int]] = {}
@@ -407,8 +409,8 @@ async def test_a_filter_finds_the_nearest_of_what_it_permits(
 async def test_passages_of_another_tenant_crowd_out_none_where_a_search_takes_them_out_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
 ) -> None:
-    monkeypatch.setattr(lance, "ANN_FROM", 300)
-    monkeypatch.setattr(lance, "REFINED", 4000)
+    monkeypatch.setattr(compaction, "ANN_FROM", 300)
+    monkeypatch.setattr(search, "REFINED", 4000)
     store = store_at(tmp_path, partitions=partitions)
     await fill_with_neighbours(store, own=2000, others=150)
     assert await find_index((await open_partitions(store))[0], "vector") is not None
@@ -437,7 +439,7 @@ async def fill_with_neighbours(store: LanceStore, *, own: int, others: int) -> N
 
 
 async def test_a_filter_counts_what_was_written_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance, "ANN_FROM", 100)
+    monkeypatch.setattr(compaction, "ANN_FROM", 100)
     store = store_at(tmp_path)
     for number in range(2):
         doc = document(number).model_copy(update={"uri": "file:///a/x"})
@@ -451,7 +453,7 @@ async def test_a_filter_counts_what_was_written_since(tmp_path: Path, monkeypatc
 async def test_a_large_table_has_an_index_for_what_filters_look_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lance, "ANN_FROM", 300)
+    monkeypatch.setattr(compaction, "ANN_FROM", 300)
     store = store_at(tmp_path)
     await store.put("t", document(1), chunks_of(document(1), 400), vectors(400))
     await store.optimize()

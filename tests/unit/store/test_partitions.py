@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store import EmbeddedDocument, lance
+from roma_core.store import EmbeddedDocument, search
 from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import (
@@ -113,7 +113,7 @@ async def test_a_search_of_partitions_reads_no_more_passages_than_one_of_a_table
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    monkeypatch.setattr(lance, "parse_chunk", lambda row: read.append(row["id"]) or parse_chunk(row))
+    monkeypatch.setattr(search, "parse_chunk", lambda row: read.append(row["id"]) or parse_chunk(row))
     store = store_at(tmp_path, partitions=3)
     await fill(store)
     assert len(await store.dense("t", vectors(1)[0], limit=5)) == 5

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store import lance, readers, upkeep
+from roma_core.store import compaction, lance, readers, upkeep
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.lance import LanceStore
 from roma_core.store.readers import ReaderGate
@@ -219,7 +219,7 @@ async def test_the_state_of_before_a_migration_is_kept_for_its_time(
         await put(store, number)
         await store.optimize()
     assert "before" in await table.tags.list()
-    monkeypatch.setattr(lance, "BACKUP_AGE", timedelta(0))
+    monkeypatch.setattr(compaction, "BACKUP_AGE", timedelta(0))
     await store.optimize()
     assert await table.tags.list() == {}
     assert await versions(store) <= 2
