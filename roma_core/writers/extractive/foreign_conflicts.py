@@ -13,14 +13,19 @@ from typing import Final
 from roma_core.citations.conflicts import Conflict, ConflictKind
 from roma_core.languages import MONTH_WORDS, drop_accents
 from roma_core.writers.extractive.foreign_types import ValueType, find_foreign_type
+from roma_core.writers.extractive.numerals import (
+    WRITTEN_NUMBER,
+    NumberStyle,
+    find_language_style,
+    write_plainly,
+)
 
 Values = dict[str, str]
 """Values of a sentence in one spelling, with the words in which it states them."""
 
-_NUMBER: Final = r"\d{1,3}(?:[. ]\d{3})+(?:,\d+)?|\d+(?:[.,]\d+)?"
 _MONEY: Final = re.compile(
-    rf"(?P<number>{_NUMBER})\s?(?:€|euros?|eur|chf|franken|francs?|d[oó]lares|dollars?|\$)(?!\w)"
-    rf"|(?:€|eur|chf|\$)\s?(?P<behind>{_NUMBER})",
+    rf"(?P<number>{WRITTEN_NUMBER})\s?(?:€|euros?|eur|chf|franken|francs?|d[oó]lares|dollars?|\$)(?!\w)"
+    rf"|(?:€|eur|chf|\$)\s?(?P<behind>{WRITTEN_NUMBER})",
     re.IGNORECASE,
 )
 _HOURS: Final = re.compile(
@@ -61,7 +66,7 @@ _NUMBER_WORDS: Final[dict[str, int]] = {
     }.items()
     for word in words.split()
 }
-_AMOUNT: Final = rf"(?P<number>{_NUMBER}|{'|'.join(_NUMBER_WORDS)})"
+_AMOUNT: Final = rf"(?P<number>{WRITTEN_NUMBER}|{'|'.join(_NUMBER_WORDS)})"
 _DURATION: Final = re.compile(rf"(?<![\w.,]){_AMOUNT}\s+(?:[^\W\d]+\s+)?(?:{_TIME_UNIT})(?!\w)", re.IGNORECASE)
 _COUNT: Final = re.compile(
     rf"(?<![\w.,]){_AMOUNT}\s+(?:(?:de|des|der|d['’])\s*)?(?P<thing>[^\W\d]{{3,}})", re.IGNORECASE
@@ -77,21 +82,24 @@ _LETTERS: Final = 5
 """Letters by which a counted thing is compared, whatever its ending."""
 
 
-def find_foreign_conflict(question: str, first: str, second: str) -> Conflict | None:
+def find_foreign_conflict(question: str, first: str, second: str, languages: tuple[str, str]) -> Conflict | None:
     """Return how two sentences answer a question with other values; None where either has none or they agree.
 
-    Values of the question are its conditions. Those of one sentence that the other one has too are no conflict, where
-    it has no others.
+    ``languages`` are those of the sentences, by which their numbers are read; the question's are read as those of the
+    first. Values of the question are its conditions. Those of one sentence that the other one has too are no conflict,
+    where it has no others.
 
-    >>> find_foreign_conflict("Was kostet der Eintritt?", "Der Eintritt kostet 4 €.", "Eintritt: 5,50 €").second
-    ('5,50 €',)
+    >>> conflict = find_foreign_conflict("Was kostet das?", "Es kostet 4 €.", "Preis: 1.200,50 €", ("de", "de"))
+    >>> conflict.second
+    ('1.200,50 €',)
     """
     asked = find_foreign_type(question)
     if asked is None:
         return None
+    style, other_style = map(find_language_style, languages)
     for reader in _READERS[asked.value_type]:
-        given = reader.read(question).keys()
-        one, other = reader.read(first), reader.read(second)
+        given = reader.read(question, style).keys()
+        one, other = reader.read(first, style), reader.read(second, other_style)
         mine = {key: text for key, text in one.items() if key not in given}
         theirs = {key: text for key, text in other.items() if key not in given}
         if asked.value_type == "number":
@@ -113,19 +121,19 @@ def announces_change(text: str) -> bool:
     return _NEW.search(text) is not None
 
 
-def _read_number(written: str) -> str:
+def _read_number(written: str, style: NumberStyle) -> str:
     """Return a number in one spelling: "1.234,50" is "1234.5"."""
     if (value := _NUMBER_WORDS.get(written.casefold())) is not None:
         return str(value)
-    plain = re.sub(r"[. ](?=\d{3}(?!\d))", "", written).replace(",", ".")
+    plain = write_plainly(written, style)
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
-def _read_money(text: str) -> Values:
-    return {_read_number(found["number"] or found["behind"]): found[0] for found in _MONEY.finditer(text)}
+def _read_money(text: str, style: NumberStyle) -> Values:
+    return {_read_number(found["number"] or found["behind"], style): found[0] for found in _MONEY.finditer(text)}
 
 
-def _read_hours(text: str) -> Values:
+def _read_hours(text: str, _: NumberStyle) -> Values:
     hours = {}
     for found in _HOURS.finditer(text):
         hour, minutes = found["first"] or found["hour"], found["minutes"] or found["past"] or "00"
@@ -133,24 +141,24 @@ def _read_hours(text: str) -> Values:
     return hours
 
 
-def _read_days(text: str) -> Values:
+def _read_days(text: str, _: NumberStyle) -> Values:
     found = _DAY_OF_MONTH.finditer(text)
     return {f"{MONTH_WORDS[day['month'].casefold()]}-{int(day['day'])}": day[0] for day in found}
 
 
-def _read_durations(text: str) -> Values:
+def _read_durations(text: str, style: NumberStyle) -> Values:
     durations = {}
     for found in _DURATION.finditer(text):
         unit = next(unit for unit, _ in _SPANS_OF_TIME if found[unit])
-        durations[f"{_read_number(found['number'])} {unit}"] = found[0]
+        durations[f"{_read_number(found['number'], style)} {unit}"] = found[0]
     return durations
 
 
-def _read_counts(text: str) -> Values:
+def _read_counts(text: str, style: NumberStyle) -> Values:
     counts = {}
     for found in _COUNT.finditer(text):
         thing = drop_accents(found["thing"].casefold())[:_LETTERS]
-        counts[f"{_read_number(found['number'])} {thing}"] = found[0]
+        counts[f"{_read_number(found['number'], style)} {thing}"] = found[0]
     return counts
 
 
@@ -159,7 +167,7 @@ class _Reader:
     """How values of one kind are read."""
 
     kind: ConflictKind
-    read: Callable[[str], Values]
+    read: Callable[[str, NumberStyle], Values]
 
 
 _READERS: Final[dict[ValueType, tuple[_Reader, ...]]] = {

@@ -20,6 +20,7 @@ from roma_core.citations.numbers import MONTH_NAMES
 from roma_core.languages import MONTH_WORDS, drop_accents
 from roma_core.markup.function_words import FUNCTION_WORDS
 from roma_core.markup.questions import Question, read_question
+from roma_core.writers.extractive.numerals import find_language_style, write_plainly
 
 _FRAMES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "de": (
@@ -176,8 +177,6 @@ _RANGES: Final = {
 }
 _WORD: Final = re.compile(r"\w[\w.+-]*\w|\w")
 _HAS_DIGIT: Final = re.compile(r"\d")
-_GROUPED: Final = re.compile(r"(?<![\d.,])\d{1,3}(?:[. ]\d{3})+(?![\d.])")
-_DECIMAL_COMMA: Final = re.compile(r"(?<=\d),(?=\d)")
 _MARK: Final = "\0"
 _LEAST_COMMON: Final = 4
 _MOST_ENDING: Final = 4
@@ -201,8 +200,7 @@ def read_foreign_question(question: str, languages: Sequence[str], vocabulary: s
     language = find_framed_language(languages)
     if not language:
         return None
-    plain = _DECIMAL_COMMA.sub(".", _GROUPED.sub(lambda found: re.sub(r"[. ]", "", found[0]), question))
-    parts = _split_frame(plain, language)
+    parts = _split_frame(write_plainly(question, find_language_style(language)), language)
     spelled, small = _Spelling(vocabulary), FUNCTION_WORDS[language]
     words: list[str] = []
     for part, is_frame in parts:

@@ -91,7 +91,7 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
     best = max(range(len(units)), key=lambda index: scores[index])
-    disagreement = _find_disagreement(question, units, shares, units[best], languages)
+    disagreement = _find_disagreement(question, units, shares, units[best], passages)
     if shares[best] >= WHOLE_SHARE:
         return SpanQuotes(
             [units[best], *units[best].follows], _share_of(question, units, shares, best), disagreement, reading
@@ -132,7 +132,7 @@ def _find_disagreement(
     units: Sequence[QuotableUnit],
     shares: Sequence[float],
     best: QuotableUnit,
-    languages: AbstractSet[str],
+    passages: Sequence[ScoredChunk],
 ) -> Disagreement | None:
     """Return the best unit with those of other documents that answer with another value, one a document.
 
@@ -143,6 +143,8 @@ def _find_disagreement(
     conflict: Conflict | None = None
     least = SAME_SHARE * shares[units.index(best)]
     asked = split_spans(question)
+    spoken = [passage.chunk.facts.language or detect_language(question) for passage in passages]
+    languages = frozenset(passage.chunk.facts.language for passage in passages)
     for at in sorted(range(len(units)), key=lambda at: (-shares[at], at)):
         unit = units[at]
         document = unit.document_place[0]
@@ -154,7 +156,8 @@ def _find_disagreement(
             or best.is_row
         ):
             continue
-        found = find_foreign_conflict(question, best.quote, unit.quote)
+        pair = spoken[best.passage - 1], spoken[unit.passage - 1]
+        found = find_foreign_conflict(question, best.quote, unit.quote, pair)
         if found is None or not _are_about_one_thing(asked, best, unit, languages):
             continue
         against[document] = unit

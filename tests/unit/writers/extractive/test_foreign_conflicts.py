@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from roma_core.languages import detect_language
 from roma_core.writers.extractive.foreign_conflicts import announces_change, find_foreign_conflict
 
 
@@ -25,7 +26,7 @@ from roma_core.writers.extractive.foreign_conflicts import announces_change, fin
 def test_another_value_of_what_is_asked_is_a_conflict(
     question: str, first: str, second: str, values: tuple[str, ...]
 ) -> None:
-    found = find_foreign_conflict(question, first, second)
+    found = find_foreign_conflict(question, first, second, (detect_language(question),) * 2)
     assert found is not None and found.second == values
 
 
@@ -41,7 +42,28 @@ def test_another_value_of_what_is_asked_is_a_conflict(
     ],
 )
 def test_the_same_value_or_one_of_something_else_is_none(question: str, first: str, second: str) -> None:
-    assert find_foreign_conflict(question, first, second) is None
+    assert find_foreign_conflict(question, first, second, (detect_language(question),) * 2) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "languages", "is_conflict"),
+    [
+        ("Es sind 1.240 Plätze.", "Es sind 1240 Plätze.", ("de", "de"), False),
+        ("Es sind 1.240 Plätze.", "Es sind 1,24 Plätze.", ("de", "de"), True),
+        ("Es wiegt 1,240 Tonnen.", "Es wiegt 1,24 Tonnen.", ("de", "de"), False),
+        ("Es wiegt 1,240 Tonnen.", "Es wiegt 1240 Tonnen.", ("de", "de"), True),
+        ("Il pèse 1.240 tonnes.", "Il pèse 1,24 tonnes.", ("fr", "fr"), False),
+        ("Il pèse 1 240 tonnes.", "Il pèse 1.240 tonnes.", ("fr", "fr"), True),
+        ("Hay 1.240 plazas.", "Hay 1 240 plazas.", ("es", "es"), False),
+        ("Es sind 1.240 Tonnen.", "Il y a 1 240 tonnes.", ("de", "fr"), False),
+        ("Es sind 1.240 Tonnen.", "Il y a 1.240 tonnes.", ("de", "fr"), True),
+    ],
+)
+def test_three_digits_behind_a_sign_are_read_as_the_language_writes_them(
+    first: str, second: str, languages: tuple[str, str], is_conflict: bool
+) -> None:
+    found = find_foreign_conflict("Wie viele sind es?", first, second, languages)
+    assert (found is not None) is is_conflict
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.markup.tables import read_tables
-from roma_core.writers.extractive.numerals import NumberStyle, find_style, read_value, write_number
+from roma_core.writers.extractive.numerals import (
+    NumberStyle,
+    find_language_style,
+    find_style,
+    read_value,
+    write_number,
+    write_plainly,
+)
 from roma_core.writers.extractive.tables import answer_from_tables
 from tests.fakes.passages import make_note
 
@@ -48,3 +55,22 @@ def test_what_is_computed_follows_the_style(text: str, question: str, first: str
 def test_numbers_are_written_as_they_are_read() -> None:
     for style in (NumberStyle(), NumberStyle(".", ","), NumberStyle(" ", ",")):
         assert read_value(write_number(Decimal("12345.5"), style), style) == (Decimal("12345.5"), "")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "plain"),
+    [
+        ("de", "1.240 Stück zu 1.234,50 €.", "1240 Stück zu 1234.50 €."),
+        ("de", "am 3.5.2026 um 9.30 Uhr, 2,125 kg", "am 3.5.2026 um 9.30 Uhr, 2.125 kg"),
+        ("es", "más de 1.500 euros y 3,5 kg", "más de 1500 euros y 3.5 kg"),
+        ("fr", "1 240 tonnes, 2,125 kg, 1.240 m", "1240 tonnes, 2.125 kg, 1.240 m"),
+        ("", "1,240 pieces at 1,234.50, 2.125 kg", "1240 pieces at 1234.50, 2.125 kg"),
+    ],
+)
+def test_numbers_in_texts_are_read_as_their_language_writes_them(language: str, text: str, plain: str) -> None:
+    assert write_plainly(text, find_language_style(language)) == plain
+
+
+def test_three_decimals_behind_a_comma_stay_some_where_a_column_has_a_comma() -> None:
+    assert read_value("2,125", NumberStyle(".", ",")) == (Decimal("2.125"), "")
+    assert read_value("2,125") == (Decimal("2125"), "")
