@@ -61,6 +61,8 @@ _FRAMES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (r"\A\W*(?:was|wie)", "what"),
         (r"euro|€", "EUR"),
         (r"gibt es|es gibt", ""),
+        (r"nicht", "not"),
+        (r"\A\W*wie hoch ist", "what is"),
     ),
     "fr": (
         (r"(?:le |la |les )?plus (?:ch[eè]re?s?|co[uû]teu\w+)", "most expensive"),
@@ -234,6 +236,21 @@ def _split_frame(question: str, language: str) -> list[tuple[str, bool]]:
             split += [(piece, at % 2 == 1) for at, piece in enumerate(pieces)]
         parts = split
     return parts
+
+
+def find_frames(question: str, languages: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the words that frame a question, each with what it is in English.
+
+    >>> find_frames("Welche Tonne ist am teuersten?", ["de"])
+    [('am teuersten', 'most expensive'), ('Welche', 'which')]
+    """
+    language = find_framed_language(languages)
+    found: list[tuple[str, str]] = []
+    rest = question
+    for pattern, english in _COMPILED.get(language, ()):
+        found += [(match[0].strip(), english) for match in pattern.finditer(rest)]
+        rest = pattern.sub(_MARK, rest)
+    return found
 
 
 def _translate_time(text: str) -> str:

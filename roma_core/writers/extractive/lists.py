@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
+from typing import Final
 
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, stem_word
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
+from roma_core.writers.extractive.numerals import NumberStyle, read_value, write_number
 
 MOST_ITEMS = 30
 MOST_ITEM_CHARS = 400
@@ -220,6 +223,54 @@ def find_amount(question: Question, lists: Sequence[ItemList]) -> ListAnswer | N
             if things <= opening and wanted <= held | around and _OPENS_WITH_AMOUNT.match(text):
                 stated.append(ListAnswer(items, (index,), " ".join(_spelled(question, sorted(things & held))), 1.0))
     return stated[0] if len(stated) == 1 else None
+
+
+@dataclass(frozen=True)
+class ItemSum:
+    """What the amounts of all items of a list come to."""
+
+    items: ItemList
+    lead: str
+
+
+_LABELLED: Final = re.compile(r"\A(?P<label>[^:=]{2,60}?)\s*(?::|=|\s[–—-])\s+(?P<amount>[^:=]+)\Z")
+_IS_TOTAL: Final = re.compile(r"\b(?:total|sum|altogether|overall|average)\b", re.IGNORECASE)
+
+
+def add_up_items(question: Question, lists: Sequence[ItemList]) -> ItemSum | None:
+    """Return the sum or average of the only list of labels with amounts that has the question's words above it.
+
+    "What is the total budget?" of "Budget", "Rent: 9,800 EUR", "Travel: 2,150 EUR". None where an item has no single
+    amount, or the amounts have several units; nor where an item states a total itself.
+    """
+    wanted = question.words - _ADDED_UP - LIGHT_WORDS
+    if question.kind != "table_sum" or not wanted:
+        return None
+    sums: list[ItemSum] = []
+    for items in lists:
+        near = content_words("\n".join((*items.headings[-1:], items.lead_text)))
+        around = near | content_words("\n".join((items.document.title, *items.headings)))
+        texts = [items.text_of(index) for index in range(len(items.items))]
+        parts = [_LABELLED.match(text) for text in texts]
+        values = [read_value(part["amount"]) if part is not None else None for part in parts]
+        amounts = [value for value in values if value is not None and value[1] != "date"]
+        is_whole = len(amounts) == len(texts) and len({unit for _, unit in amounts}) == 1
+        if not wanted & near or not wanted <= around or not is_whole or any(map(_IS_TOTAL.search, texts)):
+            continue
+        total = sum((number for number, _ in amounts), Decimal(0))
+        result = round(total / len(amounts), 2) if question.is_average else total
+        unit = f" {amounts[0][1]}" if amounts[0][1] else ""
+        word = "Average" if question.is_average else "Sum"
+        lead = (
+            f"{word} of {len(amounts)} items = {write_number(result, NumberStyle())}{unit}, computed from these items"
+        )
+        sums.append(ItemSum(items, lead))
+    return sums[0] if len(sums) == 1 else None
+
+
+_ADDED_UP: Final = frozenset(
+    stem_word(word) for word in "total sum average altogether combined together overall mean amount cost costs".split()
+)
 
 
 def _item_words(items: ItemList, index: int) -> set[str]:

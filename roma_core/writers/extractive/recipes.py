@@ -44,6 +44,7 @@ from roma_core.writers.extractive.lists import (
     MOST_ITEM_CHARS,
     MOST_ITEMS,
     ListAnswer,
+    add_up_items,
     answer_from_lists,
     find_amount,
     read_lists,
@@ -59,6 +60,7 @@ from roma_core.writers.extractive.tables import (
     count_shown,
     find_contrary_rows,
     find_missing_thing,
+    is_called_by_code,
     render_rows,
     write_table,
 )
@@ -296,11 +298,22 @@ def _top_headings(document: Document) -> list[tuple[int, int]]:
 
 
 def list_items(question: Question, sources: CitedSources) -> RecipeAnswer | None:
-    """Return a list whole, or the part of it that the question names, with "7 of 7"; or the amount of an item."""
+    """Return a list whole, or the part of it that the question names, with "7 of 7"; an amount of it or their sum."""
     lists = [items for document in sources.documents for items in read_lists(document)]
-    answer = find_amount(question, [items for items in lists if not items.is_of_headings])
-    if answer is None and (question.kind in {"list", "how_many"} or question.asks_several):
-        answer = answer_from_lists(question, lists)
+    written = [items for items in lists if not items.is_of_headings]
+    added = add_up_items(question, written)
+    if added is not None:
+        everything = tuple(range(len(added.items.items)))
+        listed = _render_list(ListAnswer(replace(added.items, lead=None), everything, "", 1.0), sources)
+        return RecipeAnswer((f"{escape_markers(added.lead)}:\n", *listed[1:]), 1.0, is_whole=True)
+    amount = find_amount(question, written)
+    if amount is not None:
+        start, end = amount.items.items[amount.chosen[0]]
+        said = " ".join(amount.items.document.text[start : min(end, start + MOST_ITEM_CHARS)].split())
+        number = sources.cite(amount.items.document, start, end)
+        return RecipeAnswer((f"{escape_markers(said)} [{number}]",), min(1.0, amount.coverage), is_whole=True)
+    is_asked = question.kind in {"list", "how_many"} or question.asks_several
+    answer = answer_from_lists(question, lists) if is_asked else None
     if answer is None:
         return None
     return RecipeAnswer(tuple(_render_list(answer, sources)), min(1.0, answer.coverage), is_whole=True)
@@ -435,13 +448,14 @@ def state_events(question: Question, sources: CitedSources) -> RecipeAnswer | No
 def look_up_foreign(question: str, languages: Sequence[str], sources: CitedSources) -> RecipeAnswer | None:
     """Return the rows or the list that answer a question in German, French or Spanish, see ``foreign_questions``."""
     rows: list[TableAnswer] = []
+    own = read_question(question)
     for table in (table for document in sources.documents for table in read_tables(document)):
         cells = (" ".join(row.cells) for row in (table.header, *table.rows))
         read = read_foreign_question(question, languages, "\n".join((*cells, table.about)))
         answer = answer_from_tables(read, [table]) if read is not None else None
         if answer is not None and read is not None and holds_all_codes(read.codes, "\n".join(map(str, answer.rows))):
             rows.append(answer)
-    best = max(rows, key=lambda answer: answer.coverage, default=None)
+    best = max(rows, key=lambda answer: (answer.coverage, is_called_by_code(own, answer)), default=None)
     lists = [items for document in sources.documents for items in read_lists(document) if not items.is_of_headings]
     itemised: list[ListAnswer] = []
     for items in lists:

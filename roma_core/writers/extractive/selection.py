@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -301,6 +302,30 @@ def refers_back(unit: QuotableUnit) -> bool:
 def count_names(question: Question, text: str) -> int:
     """Return how many of the names of a question a text holds."""
     return sum(holds_name(name, text) for name in question.names)
+
+
+_COUNTED = re.compile(r"\bhow many\s+(?P<things>[\w-]+(?:\s+[\w-]+)?)", re.IGNORECASE)
+
+
+def leave_out_uncounted(question: Question, chosen: Sequence[QuotableUnit]) -> list[QuotableUnit]:
+    """Return the chosen sentences that speak of what is counted, where one of them counts it: "142 members".
+
+    What the same document says next to it stays.
+    """
+    found = _COUNTED.search(question.text)
+    things = content_words(found["things"]) if found is not None else set()
+    counted = [things & _list_counted(unit.quote) for unit in chosen]
+    documents = {unit.document_place[0] for unit, counts in zip(chosen, counted, strict=True) if counts}
+    if question.kind != "how_many" or not documents:
+        return list(chosen)
+    thing = set[str]().union(*counted)
+    return [u for u in chosen if u.document_place[0] in documents or thing & content_words(u.quote)]
+
+
+def _list_counted(text: str) -> set[str]:
+    """Return the stems of the words right behind a number."""
+    pairs = itertools.pairwise(read_words(text))
+    return {stem_word(behind.text.casefold()) for word, behind in pairs if word.is_number and not behind.is_number}
 
 
 _OF_ONE_ITEM = frozenset({"when", "how_many", "who", "yes_no"})

@@ -21,10 +21,13 @@ from roma_core.facts import is_date_line
 from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, drop_accents, is_covered
 from roma_core.markup.function_words import drop_function_words, leave_out_small_words
 from roma_core.types import ScoredChunk
+from roma_core.writers.extractive.cells import say_value
+from roma_core.writers.extractive.foreign_checks import find_unmet
 from roma_core.writers.extractive.foreign_conflicts import announces_change, find_foreign_conflict
 from roma_core.writers.extractive.foreign_types import find_foreign_type
 from roma_core.writers.extractive.selection import Disagreement, choose_close_units, is_echo
 from roma_core.writers.extractive.spelling import find_misspelt
+from roma_core.writers.extractive.tables import TableAnswer
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 LEAST_SHARE: Final = 0.3
@@ -67,6 +70,8 @@ class SpanQuotes(NamedTuple):
     """The best of them with what sources that answer the same say otherwise."""
     reading: str = ""
     """The question with its typing errors corrected, where it had any."""
+    unmet: str = ""
+    """What the question asks that none of them says, see ``foreign_checks``."""
 
 
 def find_foreign_language(languages: AbstractSet[str] | None, question: str, passages: Sequence[ScoredChunk]) -> str:
@@ -92,13 +97,13 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
     best = max(range(len(units)), key=lambda index: scores[index])
     disagreement = _find_disagreement(question, units, shares, units[best], passages)
+    share = _share_of(question, units, shares, best)
     if shares[best] >= WHOLE_SHARE:
-        return SpanQuotes(
-            [units[best], *units[best].follows], _share_of(question, units, shares, best), disagreement, reading
-        )
-    return SpanQuotes(
-        choose_close_units(units, scores, GAP), _share_of(question, units, shares, best), disagreement, reading
-    )
+        return SpanQuotes([units[best], *units[best].follows], share, disagreement, reading)
+    quoted = choose_close_units(units, scores, GAP)
+    texts = [unit.scored_text for unit in (*quoted, *(disagreement.units if disagreement is not None else ()))]
+    unmet = find_unmet(question, languages, texts, lambda words, text: any(score_spans(words, [text], languages)))
+    return SpanQuotes(quoted, share, disagreement, reading, unmet)
 
 
 def _correct_words(question: str, texts: Sequence[str], languages: AbstractSet[str]) -> str:
@@ -163,6 +168,30 @@ def _find_disagreement(
         against[document] = unit
         conflict = conflict or found
     return Disagreement((best, *against.values()), conflict) if conflict is not None else None
+
+
+def find_row_disagreement(
+    question: str, answer: TableAnswer | None, units: Sequence[QuotableUnit], languages: AbstractSet[str]
+) -> Disagreement | None:
+    """Return the only row that answers with a sentence of another document that has all words of the question too.
+
+    None where no sentence states another value of the asked type than the row.
+    """
+    if answer is None or answer.is_computed or len(answer.rows) != 1:
+        return None
+    [row] = answer.rows
+    document = answer.table.document.id
+    rows = (u for u in units if u.document_place[0] == document and row.start <= u.document_place[1] < row.end)
+    row_unit = next(rows, None)
+    others = [unit for unit in units if unit.document_place[0] != document and not unit.is_row]
+    if row_unit is None or not others:
+        return None
+    said = "; ".join(map(say_value, answer.table.header.cells, row.cells))
+    for share, unit in zip(score_spans(question, [unit.quote for unit in others], languages), others, strict=True):
+        conflict = find_foreign_conflict(question, said, unit.quote) if share >= WHOLE_SHARE else None
+        if conflict is not None:
+            return Disagreement((row_unit, unit), conflict)
+    return None
 
 
 def _are_about_one_thing(

@@ -187,13 +187,19 @@ _OPERATION_WORDS = frozenset(
 def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnswer | None:
     """Return the best answer that a table gives, by the share of the question that it accounts for; None without one.
 
-    Of equal answers that of the first table counts.
+    Of equal answers that counts whose rows are called by the code that is asked, then that of the first table.
     """
     answers = [answer for table in tables for answer in _answers_of(question, table)]
     answers = [
         answer for answer in answers if answer.coverage >= LEAST_COVERAGE and not _is_of_other_year(question, answer)
     ]
-    return max(answers, key=lambda answer: answer.coverage, default=None)
+    return max(answers, key=lambda answer: (answer.coverage, is_called_by_code(question, answer)), default=None)
+
+
+def is_called_by_code(question: Question, answer: TableAnswer) -> bool:
+    """Return whether the first cell of a row is a code of the question: an article of a price list, no order of it."""
+    codes = {code.casefold() for code in question.codes}
+    return any(row.cells[0].strip().casefold() in codes for row in answer.rows if row.cells)
 
 
 def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
@@ -512,6 +518,8 @@ def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
 def _value_column(question: Question, table: Table) -> int | None:
     """Return the column of values that the question is about: one it names, or the only one there is.
 
+    "The total of all orders" is that of the only column of totals, else of the only one of money.
+
     The first column names the rows ("pump 3"): it counts where it is asked for, and no other one.
     """
     columns = [c for c in range(len(table.header.cells)) if _column_values(table, c) and not _holds_labels(table, c)]
@@ -524,6 +532,10 @@ def _value_column(question: Question, table: Table) -> int | None:
     if len(dates) == 1 and _OF_TIME.search(question.text):
         return dates[0]
     candidates = _list_value_columns(table)
+    if len(candidates) > 1 and question.kind == "table_sum":
+        names = {column: table.header.cells[column] for column in candidates}
+        totals = [column for column, name in names.items() if _TOTAL.match(name)]
+        candidates = totals or [column for column, name in names.items() if _is_money(name)]
     return candidates[0] if len(candidates) == 1 else None
 
 
@@ -703,10 +715,22 @@ def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) ->
     passes = _predicate(_read_age(found["op"].casefold(), table.header.cells[column]), limits)
     rows = tuple(row for row, value in values if row in scope and passes(value))
     used = content_words(found[0])
+    if not _speaks_of_things(question, table, used):
+        return None
     lead = f"{len(rows)} of {len(values)} rows with “{table.header.cells[column]}” {' '.join(found[0].split())}"
     lead += _describe_left_out(table, column, scope)
     answer = _computed(question, table, rows, lead, used, named=named)
     return answer if rows else None
+
+
+_ANY_THING = frozenset(stem_word(word) for word in "item thing product article option one entry good".split())
+
+
+def _speaks_of_things(question: Question, table: Table, used: set[str]) -> bool:
+    """Return whether a table speaks of what a filter asks for: the furniture that costs less than 700 is no tool."""
+    things = question.words - used - set(_read_meant_words(question)) - _OPERATION_WORDS - LIGHT_WORDS
+    held = content_words(f"{table.about}\n{' '.join(table.header.cells)}\n{_join_cells(table.rows)}")
+    return not things or bool(things & (held | _ANY_THING))
 
 
 def _read_age(op: str, name: str) -> str:

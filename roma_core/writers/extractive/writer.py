@@ -92,11 +92,17 @@ from roma_core.writers.extractive.selection import (
     is_row_beside,
     leave_out_further,
     leave_out_items,
+    leave_out_uncounted,
     refers_back,
     speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
-from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
+from roma_core.writers.extractive.spans import (
+    find_foreign_language,
+    find_least_share,
+    find_row_disagreement,
+    quote_by_spans,
+)
 from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
 from roma_core.writers.extractive.units import QuotableUnit
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
@@ -108,7 +114,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "51"
+VERSION = "52"
 CACHE_KIND = "quotes"
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
@@ -475,7 +481,7 @@ class ExtractiveWriter:
             return reading.give(reading.render(disagreement), remark)
         chosen = leave_out_further(question, chosen, best, reading.score_of)
         chosen = await self._shorten(reading, chosen)
-        chosen = leave_out_items(question, chosen)
+        chosen = leave_out_uncounted(question, leave_out_items(question, chosen))
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
@@ -689,11 +695,14 @@ class ExtractiveWriter:
         note += f"; read as “{asked}”" if quotes.reading else ""
         special = await asyncio.to_thread(look_up_foreign, asked, languages, reading.sources)
         if special is not None and special.coverage >= min(SURE_COVERAGE, quotes.share):
-            return reading.give(special.pieces, note)
+            contrary = find_row_disagreement(asked, special.table, reading.units, frozenset(languages))
+            return reading.give(reading.render(contrary) if contrary is not None else special.pieces, note)
         least = find_least_share(reading.asked)
         if quotes.share < least:
             share = f"the best sentence shares {quotes.share:.0%} of the question, below {least:.0%}"
             return reading.refuse(f"{note}; {share}")
+        if quotes.unmet:
+            return reading.refuse(f"{note}; no sentence says “{quotes.unmet}”", [quotes.unmet])
         if quotes.disagreement is not None:
             pieces = reading.render(quotes.disagreement)
         else:

@@ -223,3 +223,27 @@ async def test_a_title_alone_does_not_answer() -> None:
     writer = ExtractiveWriter(EnglishRanker())
     assert (await writer.answer("Gibt es Fernseher in der Klinik?", found)).is_refusal
     assert not (await writer.answer("Wann ist das Sommerfest der Klinik?", found)).is_refusal
+
+
+PRICES = """| Modell | Holz | Gewicht (kg) | Preis (€) |
+|---|---|---|---|
+| Tisch Alva | Eiche | 62 | {price} |
+| Bett | Buche | 83 | 1280 |
+"""
+
+
+@pytest.mark.parametrize(("price", "disagree"), [("1490", True), ("1590", False)])
+async def test_a_row_is_contradicted_by_a_sentence_that_has_all_words_of_the_question(
+    price: str, *, disagree: bool
+) -> None:
+    texts = (PRICES.format(price=price), "Ab September kostet der Tisch Alva in Eiche 1.590 Euro. Das Bett bleibt.")
+    found = passages(*texts)
+    documents = [
+        Document(id=held.chunk.document_id, uri=held.chunk.uri, title="", text=text, content_sha256="", parser="text/1")
+        for held, text in zip(found, texts, strict=True)
+    ]
+    answer = await ExtractiveWriter(EnglishRanker()).answer("Was kostet der Tisch Alva in Eiche?", found, documents)
+    text = "".join(answer.pieces)
+    assert ("disagree" in text) is disagree
+    assert ("1.590 Euro" in text) is disagree
+    assert f"| Tisch Alva | Eiche | 62 | {price} [1] |" in text

@@ -7,7 +7,7 @@ import pytest
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.text import markdown
 from roma_core.types import RawDocument
-from roma_core.writers.extractive.foreign_questions import read_foreign_question
+from roma_core.writers.extractive.foreign_questions import find_frames, read_foreign_question
 from roma_core.writers.extractive.recipes import RecipeAnswer, look_up_foreign
 from roma_core.writers.extractive.sources import CitedSources
 
@@ -116,3 +116,26 @@ def test_a_language_without_frames_is_left_alone() -> None:
 def test_a_number_is_read_as_it_is_written_in_the_language() -> None:
     asked = read_foreign_question("Welche Boote kosten mehr als 1.234,50 €?", ["de"], BOOTE)
     assert asked is not None and "more than 1234.50" in asked.text and asked.asks_several
+
+
+def test_frames_are_told_with_what_they_are_in_english() -> None:
+    assert find_frames("Welche Aufträge sind nicht bezahlt?", ["de"]) == [("Welche", "which"), ("nicht", "not")]
+    assert find_frames("Which orders are paid?", ["en"]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Welche Aufträge wurden nicht geliefert?", "| A-3 |"),
+        ("Wie hoch ist die Summe aller Aufträge vom Hotel Seeblick?", "Sum of “Summe (€)” over 2 rows = 19,280"),
+    ],
+)
+def test_what_rows_are_not_and_what_they_come_to_is_told_in_german(question: str, said: str) -> None:
+    text = (
+        "# Aufträge\n\n| Auftrag | Kunde | Menge | Summe (€) | Status |\n|---|---|---|---|---|\n"
+        "| A-1 | Hotel Seeblick | 12 | 6480 | geliefert |\n| A-2 | Kanzlei Wirth | 6 | 4140 | geliefert |\n"
+        "| A-3 | Hotel Seeblick | 10 | 12800 | in Arbeit |\n"
+    )
+    answer = read(question, "de", text)
+    assert said in answer
+    assert "Kanzlei" not in answer

@@ -7,7 +7,15 @@ import pytest
 from roma_core.markup.questions import read_question
 from roma_core.parsers.text.markdown import structure
 from roma_core.types import Document
-from roma_core.writers.extractive.lists import ListAnswer, answer_from_lists, find_amount, read_lists
+from roma_core.writers.extractive.lists import (
+    ListAnswer,
+    add_up_items,
+    answer_from_lists,
+    find_amount,
+    read_lists,
+)
+from roma_core.writers.extractive.recipes import list_items
+from roma_core.writers.extractive.sources import CitedSources
 
 CAMP = """# Camp rules
 
@@ -117,3 +125,58 @@ def test_the_item_that_begins_with_an_amount_says_how_much(question: str, item: 
     lists = read_lists(document(SHOPPING, title="Fish stew"))
     found = find_amount(read_question(question), lists)
     assert items(found) == ([item] if item is not None else [])
+
+
+BUDGET = """# Trade fair
+
+## Budget
+
+- Booth rental: 9,800 EUR
+- Travel and hotel: 2,150 EUR
+- Printing: 750.50 EUR
+
+## Weights
+
+- Chair: 4.2 kg
+- Table: 62 EUR
+
+## Team
+
+- Head: 2 people
+- Total: 5 people
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("What is the total budget?", "Sum of 3 items = 12,700.5 EUR, computed from these items"),
+        (
+            "What is the average budget of the trade fair?",
+            "Average of 3 items = 4,233.5 EUR, computed from these items",
+        ),
+        ("What is the total budget of the party?", None),
+        ("What is the total weight?", None),
+        ("What is the total of the team?", None),
+        ("What is the budget?", None),
+        ("What is the total?", None),
+    ],
+)
+def test_the_amounts_of_a_list_are_added_up(question: str, lead: str | None) -> None:
+    found = add_up_items(read_question(question), read_lists(document(BUDGET, title="Trade fair")))
+    assert (found.lead if found is not None else None) == lead
+
+
+def test_a_sum_of_items_and_an_amount_are_shown_with_what_they_stand_on() -> None:
+    def say(question: str) -> str:
+        answer = list_items(read_question(question), CitedSources((), (document(BUDGET, title="Trade fair"),)))
+        return "".join(answer.pieces) if answer is not None else ""
+
+    assert say("What is the total budget?") == (
+        "Sum of 3 items = 12,700.5 EUR, computed from these items:\n\n- Booth rental: 9,800 EUR [1]"
+        "\n- Travel and hotel: 2,150 EUR [1]\n- Printing: 750.50 EUR [1]"
+    )
+    shopping = CitedSources((), (document(SHOPPING, title="Fish stew"),))
+    amount = list_items(read_question("How many onions do I need?"), shopping)
+    assert amount is not None
+    assert amount.pieces == ("3 onions [1]",)

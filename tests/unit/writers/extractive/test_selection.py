@@ -9,7 +9,7 @@ import pytest
 from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers import ExtractiveWriter
-from roma_core.writers.extractive.selection import leave_out_further, leave_out_items
+from roma_core.writers.extractive.selection import leave_out_further, leave_out_items, leave_out_uncounted
 from roma_core.writers.extractive.units import quotable_units
 from tests.fakes.passages import make_note, make_passage
 
@@ -253,3 +253,19 @@ def test_a_question_about_one_item_gets_it_alone(question: str, items: list[str]
     first, *others = leave_out_items(read_question(question), [lead, *lead.follows])
     assert first.quote == "The mill shows:"
     assert [line.quote for line in first.follows] == [unit.quote for unit in others] == items
+
+
+@pytest.mark.parametrize(
+    ("question", "quotes"),
+    [
+        ("How many members does the club have?", ["142 members, and 38 juniors"]),
+        ("How many active members are there?", ["142 members, and 38 juniors"]),
+        ("How many fishermen founded the club?", ["The club was founded by twelve fishermen."]),
+        ("Who are the members?", ["142 members, and 38 juniors", "The club was founded by twelve fishermen."]),
+        ("How many boats are there?", ["142 members, and 38 juniors", "The club was founded by twelve fishermen."]),
+    ],
+)
+def test_what_counts_other_things_is_left_out(question: str, quotes: list[str]) -> None:
+    counted, founded = "142 members, and 38 juniors", "The club was founded by twelve fishermen."
+    units = quotable_units([passage("Meeting", counted, 1), passage("Handbook", founded, 2)])
+    assert [unit.quote for unit in leave_out_uncounted(read_question(question), units)] == quotes

@@ -596,3 +596,35 @@ def test_what_all_rows_have_is_denied_of_none() -> None:
 )
 def test_rows_that_cross_and_are_named_come_alone(question: str, text: str, rows: list[str]) -> None:
     assert first_cells(answer(question, text, "Shifts")) == rows
+
+
+ORDERS = """| Order | Customer | Article | Quantity | Amount (€) | Status |
+|---|---|---|---|---|---|
+| A-1 | Hotel Lake | T-204 | 12 | 6480 | delivered |
+| A-2 | Law firm | R-610 | 6 | 4140 | delivered |
+| A-3 | Hotel Lake | B-402 | 10 | 12800 | in work |
+"""
+
+
+def test_the_total_of_orders_is_that_of_their_only_money() -> None:
+    found = answer("What is the total of all orders from Hotel Lake?", ORDERS, "Orders")
+    assert found is not None
+    assert found.lead == "Sum of “Amount (€)” over 2 rows = 19,280, computed from these cells"
+    totals = ORDERS.replace("Quantity", "Sum")
+    found = answer("What is the total of all orders from Hotel Lake?", totals, "Orders")
+    assert found is not None
+    assert found.lead.startswith("Sum of “Sum” over 2 rows = 22")
+
+
+def test_a_filter_of_things_that_a_table_does_not_speak_of_finds_none() -> None:
+    assert first_cells(answer("Which tools cost less than 20 €?")) == ["hedge trimmer", "hammer drill"]
+    assert first_cells(answer("Which items cost less than 20 €?")) == ["hedge trimmer", "hammer drill"]
+    assert first_cells(answer("Which furniture costs less than 20 €?")) == []
+
+
+def test_a_code_is_looked_up_where_it_names_the_row() -> None:
+    articles = "| Article | Model | Price |\n|---|---|---|\n| T-204 | Lund | 540 € |\n| B-402 | Mika | 1280 € |\n"
+    tables = [*read_tables(document(ORDERS, "Orders")), *read_tables(document(articles, "Prices"))]
+    found = answer_from_tables(read_question("What is T-204?"), tables)
+    assert found is not None
+    assert first_cells(found) == ["T-204"]
