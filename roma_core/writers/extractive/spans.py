@@ -148,7 +148,7 @@ def _find_disagreement(
     conflict: Conflict | None = None
     least = SAME_SHARE * shares[units.index(best)]
     asked = split_spans(question)
-    spoken = [passage.chunk.facts.language or detect_language(question) for passage in passages]
+    spoken = _list_languages(question, passages)
     languages = frozenset(passage.chunk.facts.language for passage in passages)
     for at in sorted(range(len(units)), key=lambda at: (-shares[at], at)):
         unit = units[at]
@@ -171,7 +171,7 @@ def _find_disagreement(
 
 
 def find_row_disagreement(
-    question: str, answer: TableAnswer | None, units: Sequence[QuotableUnit], languages: AbstractSet[str]
+    question: str, answer: TableAnswer | None, units: Sequence[QuotableUnit], passages: Sequence[ScoredChunk]
 ) -> Disagreement | None:
     """Return the only row that answers with a sentence of another document that has all words of the question too.
 
@@ -187,11 +187,19 @@ def find_row_disagreement(
     if row_unit is None or not others:
         return None
     said = "; ".join(map(say_value, answer.table.header.cells, row.cells))
-    for share, unit in zip(score_spans(question, [unit.quote for unit in others], languages), others, strict=True):
-        conflict = find_foreign_conflict(question, said, unit.quote) if share >= WHOLE_SHARE else None
+    spoken = _list_languages(question, passages)
+    shares = score_spans(question, [unit.quote for unit in others], frozenset(spoken))
+    for share, unit in zip(shares, others, strict=True):
+        pair = spoken[row_unit.passage - 1], spoken[unit.passage - 1]
+        conflict = find_foreign_conflict(question, said, unit.quote, pair) if share >= WHOLE_SHARE else None
         if conflict is not None:
             return Disagreement((row_unit, unit), conflict)
     return None
+
+
+def _list_languages(question: str, passages: Sequence[ScoredChunk]) -> list[str]:
+    """Return the language of each passage; that of the question where a passage shows none."""
+    return [passage.chunk.facts.language or detect_language(question) for passage in passages]
 
 
 def _are_about_one_thing(

@@ -695,7 +695,7 @@ class ExtractiveWriter:
         note += f"; read as “{asked}”" if quotes.reading else ""
         special = await asyncio.to_thread(look_up_foreign, asked, languages, reading.sources)
         if special is not None and special.coverage >= min(SURE_COVERAGE, quotes.share):
-            contrary = find_row_disagreement(asked, special.table, reading.units, frozenset(languages))
+            contrary = find_row_disagreement(asked, special.table, reading.units, reading.considered)
             return reading.give(reading.render(contrary) if contrary is not None else special.pieces, note)
         least = find_least_share(reading.asked)
         if quotes.share < least:
