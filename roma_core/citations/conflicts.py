@@ -21,6 +21,8 @@ LEAST_SHARED = 0.6
 """Share of the content words, numbers and names left out, that two sentences about one thing have in common."""
 MOST_APART = 12.0
 """Factor up to which amounts in other units can be two values of one thing."""
+MOST_TIMES = 1000
+"""The same for counts."""
 ABOUT = Decimal("0.05")
 """Share of an amount by which another one may differ from it where either is said to be about so much."""
 LEAST_WORDS_APART = 4
@@ -51,10 +53,12 @@ def find_conflict(first: str, second: str, *, same_subject: bool = True) -> Conf
     least = 1 if same_subject else LEAST_WORDS_APART
     if len(shared) < least or len(shared) < LEAST_SHARED * min(len(words), len(other_words)):
         return None
-    for kind in ("number", "date"):
-        mine, theirs = _values(ones, kind), _values(others, kind)
-        if mine and theirs and _differ(mine, theirs):
-            return Conflict(kind, tuple(mine.values()), tuple(theirs.values()))
+    amounts = _compare_quantities(
+        _read_quantities(ones, set()), _read_quantities(others, set()), shared, are_alike=True
+    )
+    found = amounts or _compare_uncounted(ones, others)
+    if found is not None:
+        return found
     if len(shared) < 0.75 * max(len(words), len(other_words)):
         return None
     denied, other_denied = _denials(ones), _denials(others)
@@ -278,6 +282,11 @@ class _Amount:
     is_about: bool = False
     """It is said to be near this value: "nearly 80"."""
 
+    @property
+    def is_bare(self) -> bool:
+        """Return whether it has no unit, and nothing that it counts or numbers."""
+        return not (self.quantity.unit or self.counted or self.numbered or self.key)
+
 
 def _read_dates(words: Sequence[ClaimWord], given: set[str]) -> list[tuple[str, Date]]:
     """Return the dates of a sentence with their text; a year alone is a date too."""
@@ -287,13 +296,20 @@ def _read_dates(words: Sequence[ClaimWord], given: set[str]) -> list[tuple[str, 
             continue
         if word.date is not None:
             dates.append((word.text, word.date))
-        elif _is_year(word):
+        elif _is_year(words, position):
             dates.append((word.text, Date(int(word.text), 0, 0)))
     return dates
 
 
-def _is_year(word: ClaimWord) -> bool:
-    return word.kind == "number" and re.fullmatch(r"(?:19|20)\d\d", word.text) is not None and not _unit(word)
+def _is_year(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for "2031", and for an earlier year behind a word of time: "founded in 1816"."""
+    word = words[position]
+    if word.kind != "number" or _unit(word):
+        return False
+    if re.fullmatch(r"(?:19|20)\d\d", word.text):
+        return True
+    is_behind = position > 0 and words[position - 1].key in _TIME_LEADS
+    return is_behind and re.fullmatch(r"1[0-8]\d\d", word.text) is not None
 
 
 def _is_denied(words: Sequence[ClaimWord], position: int) -> bool:
@@ -302,6 +318,7 @@ def _is_denied(words: Sequence[ClaimWord], position: int) -> bool:
     return before[-1:] != () and (before[-1] in DENIALS or before in _PUTS_ASIDE)
 
 
+_TIME_LEADS = frozenset("in since by until till from before after during".split())
 _COPULAS = frozenset("is are was were be been being".split())
 _WITHIN_KEY = frozenset("_-.")
 _BEHIND_KEY = frozenset(":=")
@@ -319,12 +336,12 @@ def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amoun
     for position, word in enumerate(words):
         if word.quantity is None or word.key in given or _is_denied(words, position):
             continue
-        if _is_year(word) or _is_part_of_code(words, position) or _is_part_of_clock(words, position):
+        if _is_year(words, position) or _is_part_of_code(words, position) or _is_part_of_clock(words, position):
             continue
         if _is_one_of(words, position) or _has_era(words, position):
             continue
         key = _find_key(words, position)
-        counted = "" if key and _is_key(words, position + 1) else _stem_at(words, position + 1)
+        counted = "" if key and _is_key(words, position + 1) else _find_counted(words, position)
         numbered = ""
         if counted or word.quantity.unit:
             key = []
@@ -381,6 +398,14 @@ def _find_key(words: Sequence[ClaimWord], position: int) -> list[ClaimWord]:
         if words[at].gap not in _WITHIN_KEY:
             break
     return key
+
+
+def _find_counted(words: Sequence[ClaimWord], position: int) -> str:
+    """Return the stem of what a number counts, be it a part of them: "three of the largest looms"."""
+    at = position + 1
+    if at < len(words) and words[at].key == "of":
+        at = next((place for place in range(at, min(at + 3, len(words))) if words[place].is_content), at)
+    return _stem_at(words, at)
 
 
 def _is_key(words: Sequence[ClaimWord], position: int) -> bool:
@@ -499,11 +524,21 @@ def _can_be_one_date(one: Date, other: Date) -> bool:
     return all(not mine or not theirs or mine == theirs for mine, theirs in parts)
 
 
-def _compare_quantities(mine: Sequence[_Amount], theirs: Sequence[_Amount], asked: set[str]) -> Conflict | None:
-    """Return the amounts of each side that the other one lacks, where they measure one thing; else None."""
+def _compare_quantities(
+    mine: Sequence[_Amount], theirs: Sequence[_Amount], asked: set[str], *, are_alike: bool = False
+) -> Conflict | None:
+    """Return the amounts of each side that the other one lacks, where they measure one thing; else None.
+
+    In sentences that ``are_alike`` ("the score was 7") so do numbers that count nothing.
+    """
     only = _find_unmatched(mine, theirs, _is_same_amount)
     only_theirs = _find_unmatched(theirs, mine, _is_same_amount)
-    differing = [(one, other) for one in only for other in only_theirs if _measure_one_thing(one, other, asked)]
+    differing = [
+        (one, other)
+        for one in only
+        for other in only_theirs
+        if _measure_one_thing(one, other, asked) or (are_alike and one.is_bare and other.is_bare)
+    ]
     if not differing:
         return None
     firsts = dict.fromkeys(one.text for one, _ in differing)
@@ -532,9 +567,17 @@ def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
         return False
     if one.numbered or other.numbered:
         return one.numbered == other.numbered
+    if not _are_of_one_order(one.quantity, other.quantity):
+        return False
     if one.counted and (one.counted == other.counted or one.described & other.described & asked):
         return True
     return bool((key | {one.counted, other.counted}) & asked) and not (one.counted and other.counted)
+
+
+def _are_of_one_order(one: Quantity, other: Quantity) -> bool:
+    """True where a count can be another one's: seven areas are not the 22,680,010 people who live in them."""
+    less, more = sorted((abs(one.value), abs(other.value)))
+    return not less or more <= MOST_TIMES * less
 
 
 def _are_near(one: Quantity, other: Quantity) -> bool:
@@ -553,6 +596,22 @@ def _plain_words(words: Sequence[ClaimWord]) -> set[str]:
 
 def _values(words: Sequence[ClaimWord], kind: str) -> dict[str, str]:
     return {word.key: word.text for place, word in enumerate(words) if word.kind == kind and not _has_era(words, place)}
+
+
+def _compare_uncounted(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Conflict | None:
+    """Return how the numbers that are no amounts (ordinals, years) or the dates of two sentences differ."""
+    for kind in ("number", "date"):
+        mine, theirs = (
+            {
+                word.key: word.text
+                for at, word in enumerate(words)
+                if word.kind == kind and not _has_era(words, at) and (word.quantity is None or _is_year(words, at))
+            }
+            for words in (ones, others)
+        )
+        if mine and theirs and _differ(mine, theirs):
+            return Conflict(kind, tuple(mine.values()), tuple(theirs.values()))
+    return None
 
 
 def _differ(mine: dict[str, str], theirs: dict[str, str]) -> bool:

@@ -136,11 +136,14 @@ def _is_asked(question: Question, denied: str, first: QuotableUnit, second: Quot
     """Return whether a thing that the second unit denies may answer the question, which both speak of.
 
     The question does not name it, both units have a word of the question, and one of them has more than half of them.
+    What is denied is no such word; nor is one of both titles: all parts of an article about oxygen speak of oxygen.
     """
     about = question.words - LIGHT_WORDS
     held, others = (about & content_words(unit.own_text) for unit in (first, second))
+    titles, other_titles = (content_words(unit.surroundings[0]) for unit in (first, second))
+    shared = held & others - content_words(denied) - (titles & other_titles)
     most = max(len(about & content_words(unit.scored_text)) for unit in (first, second))
-    return bool(content_words(denied) - question.words and held & others) and 2 * most > len(about)
+    return bool(content_words(denied) - question.words and shared) and 2 * most > len(about)
 
 
 def _rebut(question: Question, said: str, report: str, following: str) -> Conflict | None:

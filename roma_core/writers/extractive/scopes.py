@@ -72,6 +72,7 @@ _OPPOSITES: Final = frozenset(
 )
 """Words that part a thing in two: what holds for one half does not hold for the other."""
 _OPPOSITE_WORDS: Final = frozenset().union(*_OPPOSITES, *_CLASSES)
+_PLACE: Final = re.compile(r"\b[Ii]n\s+(?:the\s+)?([A-Z][\w’'-]+(?:\s+[A-Z][\w’'-]+)*)")
 MOST_RANGE: Final = 200
 """Numbers of a series that a range like "berths 3 to 5" stands for at most."""
 _NO_LABELS: Final = STOP_WORDS | frozenset(
@@ -287,6 +288,21 @@ def have_other_scopes(one: str, other: str, question: str = "") -> bool:
             return True
     are_closed = not first.is_open and not second.is_open
     return are_closed and bool(first.years and second.years) and not first.years & second.years
+
+
+def have_other_places(one: str, other: str) -> bool:
+    """Return whether two statements hold at places of other names, so that both can be true.
+
+    >>> have_other_places("In the Philippines it is 7.5 %.", "There are 88 schools in New Zealand, 3.7 % of all.")
+    True
+    """
+    first, second = _find_places(one), _find_places(other)
+    return bool(first and second) and not first & second
+
+
+def _find_places(text: str) -> set[str]:
+    places = {word for found in _PLACE.findall(text) for word in found.casefold().split()}
+    return places if not places & MONTHS.keys() else set()
 
 
 def _find_editions(surroundings: str) -> frozenset[int]:

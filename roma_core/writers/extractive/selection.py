@@ -44,6 +44,7 @@ from roma_core.writers.extractive.scopes import (
     find_opposite,
     find_other_scope,
     have_opposites,
+    have_other_places,
     have_other_scopes,
     names_asked_year,
 )
@@ -550,6 +551,8 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     if have_opposites(best.surroundings[0], unit.surroundings[0]):
         return True
     said, other = _said(best), _said(unit)
+    if find_asked_value(question.text) is not None and have_other_places(said, other):
+        return True
     asks_time = question.kind == "when" or asks_date(question.text)
     whether = question.text if question.kind == "yes_no" else ""
     return have_opposites(said, other, whether) or (not asks_time and have_other_scopes(said, other, question.text))

@@ -18,6 +18,9 @@ from roma_core.citations.conflicts import (
     [
         ("The fee for lockers is 12 € a month.", "Lockers have a fee of 15 € a month.", "number"),
         ("The gate opens on 3 May 2025.", "The gate opens on 9 May 2025.", "date"),
+        ("The score of the match was 7.", "The score of the match was 9.", "number"),
+        ("The mill was built in 1816.", "The mill was built in 1823.", "number"),
+        ("She came third in the race.", "She came fourth in the race.", "number"),
         ("Boats may be moored at the pier.", "Boats may not be moored at the pier.", "polarity"),
         ("The contact for lockers is Ida Brandt.", "The contact for lockers is Omar Haddad.", "name"),
     ],
@@ -35,6 +38,9 @@ def test_sources_conflict_in_numbers_dates_polarity_and_names(first: str, second
         ("The gate opens at 8.", "The bakery closes at 9."),
         ("The fee is 12 €, for members 9 €.", "The fee is 12 €."),
         ("The tank holds 40 litres.", "The tank was built in 1998."),
+        ("The valley has seven villages.", "By the census of 2010 the valley has 22,680 people."),
+        ("The valley has seven villages.", "The valley has a population of 22,680,010."),
+        ("Both are large, two of the eight towns.", "Two towns are large, two of the three ports."),
     ],
 )
 def test_sources_that_agree_or_speak_of_something_else_do_not_conflict(first: str, second: str) -> None:
@@ -114,6 +120,9 @@ def test_answers_conflict_however_they_are_worded(question: str, first: str, sec
         ("How many knots has it?", "It has six knots.", "It was tied around 300 BC."),
         ("How many channels has it?", "It has eight channels.", "radio: power_mw: 25 channel: 11 retries: 3"),
         ("What power has the radio?", "It may use channel 14.", "radio: power_mw: 25 channel: 11 retries: 3"),
+        ("How many areas has the valley?", "The valley has seven areas.", "It has a population of 22,680,010."),
+        ("What was burnt in the tests?", "In one test tin was burnt.", "The name of 1777, coined in 1777, is newer."),
+        ("Which town is the largest?", "It is one of two largest towns.", "It is one of three of the ports."),
         ("How many retries are made?", "There are three retries.", "retry_after: 9\nretries: 3"),
     ],
 )

@@ -107,6 +107,16 @@ async def test_a_thing_that_one_source_puts_aside_and_another_states(said: str, 
     assert text.startswith(DISAGREE) == is_conflict
 
 
+async def test_parts_of_one_article_are_not_corrected_by_its_title_alone() -> None:
+    burning = make_note("oxygen", "Oxygen is the oxidant, not the fuel, but the source of most of the heat of burning.")
+    vessel = make_note("oxygen-2", "Pipes that carry oxygen can act as the fuel in a fire.").model_copy(
+        update={"title": burning.title}
+    )
+    text = await answer("What does oxygen give to burning?", Ranker("is the oxidant", "Pipes"), burning, vessel)
+    assert "is the oxidant" in text
+    assert DISAGREE not in text
+
+
 REPORT = make_note("final-report", "The owners of the weir have not claimed damages.")
 CLAIMED = "Did the owners of the weir claim damages?"
 

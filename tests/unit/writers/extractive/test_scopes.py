@@ -8,6 +8,7 @@ from roma_core.writers.extractive.scopes import (
     find_opposite,
     find_other_scope,
     have_opposites,
+    have_other_places,
     have_other_scopes,
     names_asked_year,
     read_scope,
@@ -94,3 +95,10 @@ def test_a_date_in_any_form_is_named_where_a_quote_is_of_another_month(date: str
     other = find_other_scope(f"What was added on {date}?", "In May 2020 two bugs were mended.")
     assert other in {"", date, "February"}
     assert find_other_scope("What was added on 2020-02-27?", "In May 2020 two bugs were mended.") == "2020-02-27"
+
+
+def test_statements_about_places_of_other_names_do_not_contradict() -> None:
+    assert have_other_places("In Brenn 7 % of the pupils pay.", "In the Lower Marsh it is 3 % of them.")
+    assert not have_other_places("In Brenn 7 % of the pupils pay.", "Of the pupils in Upper Brenn 3 % pay.")
+    assert not have_other_places("In Brenn 7 % of the pupils pay.", "It is 3 % of them.")
+    assert not have_other_places("In May 7 % of the pupils paid.", "In Brenn 3 % of the pupils paid.")
