@@ -22,6 +22,7 @@ _SUPERLATIVES: Final = frozenset(
 _ENGLISH_SUPERLATIVE: Final = re.compile(r"\b(?!(?:interest|request|forest|harvest|rest|test|guest|west)\b)\w{2,}est\b")
 _LIMITS: Final = frozenset({"more than", "less than", "at least", "at most"})
 _ASKS_WHICH: Final = re.compile(r"\A\W*(?:welche|quels?|quelles?|qué|cuáles|which|what)\b", re.IGNORECASE)
+_NOUN: Final = re.compile(r"(?<=[a-zß-ÿ,] )[A-ZÄÖÜ][\w-]{2,}")
 _ENDING: Final = re.compile(r"(?:(?:(?<!i)e?s)?te[nrms]?|est)$")
 _LEAST_ROOT: Final = 3
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTH_WORDS)})\b", re.IGNORECASE)
@@ -38,7 +39,8 @@ def find_unmet(
 ) -> str:
     """Return what a question asks that none of the quoted texts says, in its words; nothing where all is said.
 
-    It is a superlative, the limit of a filter, a month, or what somebody does who is named. ``languages`` are
+    It is a superlative, the limit of a filter, a month, what somebody does who is named, or in German the nouns where
+    none of them is said. ``languages`` are
     those of the question and the texts; ``holds`` tells whether a text has one of some words in any form.
     """
     text = "\n".join(texts)
@@ -60,6 +62,10 @@ def find_unmet(
     month = _MONTH.search(question)
     if month is not None and not is_of_value and not _covers_month(MONTH_WORDS[month[0].casefold()], text):
         return month[0]
+    if not is_of_value and own == "de":
+        nouns = [noun for noun in _NOUN.findall(question) if noun.casefold() not in MONTH_WORDS]
+        if nouns and not any(holds(noun, text) for noun in nouns):
+            return nouns[-1]
     found = _DEED.match(question)
     return found["deed"] if found is not None and not holds(found["deed"], text) else ""
 

@@ -372,7 +372,7 @@ def _weigh_rows(question: Question, table: Table) -> dict[TableRow, int]:
         for column, cell in enumerate(row.cells):
             words = {stem_word(word) for word in split_words(cell)} if len(cell) <= MOST_CELL_CHARS else set()
             by_code = any(holds_code(code, cell) for code in question.codes)
-            is_value = read_value(cell) is not None and column > 0
+            is_value = read_value(cell) is not None and column > 0 and not _LABEL.match(cell)
             telling = words - about
             if by_code or (telling and not is_value and words <= asked):
                 weight += 2 * max(1, len(telling))
@@ -532,10 +532,11 @@ def _value_column(question: Question, table: Table) -> int | None:
     if len(dates) == 1 and _OF_TIME.search(question.text):
         return dates[0]
     candidates = _list_value_columns(table)
-    if len(candidates) > 1 and question.kind == "table_sum":
+    asks_sum = question.kind == "table_sum"
+    if len(candidates) > 1 and (asks_sum or (question.kind == "table_max" and _IN_TOTAL.search(question.text))):
         names = {column: table.header.cells[column] for column in candidates}
         totals = [column for column, name in names.items() if _TOTAL.match(name)]
-        candidates = totals or [column for column, name in names.items() if _is_money(name)]
+        candidates = totals or [column for column, name in names.items() if asks_sum and _is_money(name)]
     return candidates[0] if len(candidates) == 1 else None
 
 
@@ -778,8 +779,8 @@ def _predicate(op: str, limits: Sequence[Decimal]) -> Callable[[Decimal], bool]:
 def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
     if _COMPARATOR.search(question.text):
         return _filter_rows(question, table, named)
-    if _IN_TOTAL.search(question.text):
-        return _add_up(question, table, named)
+    if _IN_TOTAL.search(question.text) and (added := _add_up(question, table, named)) is not None:
+        return added
     counted = _COUNTED.search(question.text)
     if counted is None:
         return None

@@ -32,6 +32,8 @@ def unmet(question: str, text: str, language: str) -> str:
         ("Was verdient Mirko Brandt?", "Werkstattleiter ist Mirko Brandt.", "de", "verdient"),
         ("Was verdient Mirko Brandt?", "Mirko Brandt hat einen Verdienst von 3 Euro.", "de", ""),
         ("Was macht Mirko Brandt?", "Werkstattleiter ist Mirko Brandt.", "de", ""),
+        ("Wer liefert nach Norwegen?", "Das Sägewerk liefert im November.", "de", "Norwegen"),
+        ("Wer liefert nach Norwegen?", "Die Spedition Nord fährt Norwegen an.", "de", ""),
         ("Wer ist Mirko Brandt?", "Werkstattleiter ist Mirko Brandt.", "de", ""),
     ],
 )

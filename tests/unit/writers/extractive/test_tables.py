@@ -628,3 +628,19 @@ def test_a_code_is_looked_up_where_it_names_the_row() -> None:
     found = answer_from_tables(read_question("What is T-204?"), tables)
     assert found is not None
     assert first_cells(found) == ["T-204"]
+
+
+def test_orders_in_total_are_counted_where_no_column_says_how_many() -> None:
+    found = answer("How many orders are there in total?", ORDERS, "Orders")
+    assert found is not None
+    assert found.lead == "3 of 3 rows"
+
+
+def test_the_highest_total_is_that_of_the_column_of_totals() -> None:
+    totals = ORDERS.replace("Amount (€)", "Total (€)")
+    assert first_cells(answer("Which order has the highest total?", totals, "Orders")) == ["A-3"]
+
+
+def test_a_cell_that_is_a_name_with_a_number_names_its_row() -> None:
+    text = "| Boat | Owner | Place |\n|---|---|---|\n| Teal | Fiona | rack 5 |\n| Dunlin | Isla | rack 2 |\n"
+    assert first_cells(answer("Which owner has rack 5?", text, "Boats")) == ["Teal"]
