@@ -127,6 +127,11 @@ def show_ingest(report: IngestionReport) -> None:
     failed += [(failure.code, failure.details.get("uri", ""), failure.message) for failure in report.failures]
     if failed:
         write_table("Failed", ["code", "item", "what to do"], failed)
+    if not report.items and not report.failures and report.sources:
+        listed = ", ".join(report.sources)
+        note(
+            f"There is no file to ingest in {listed}; hidden ones, and those that a connector leaves out, do not count."
+        )
     if warnings := report.warnings():
         write_table(f"Warnings ({len(warnings)})", ["item", "warning"], warnings[:MOST_WARNINGS])
 

@@ -57,6 +57,11 @@ TEXT = "text/plain"
 PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
 GIF, BMP = "image/gif", "image/bmp"
 BINARY = "application/octet-stream"
+TOLD_BY_CONTENT = frozenset(
+    ".pdf .docx .docm .pptx .pptm .xlsx .xlsm .xlsb .doc .ppt .xls .msg .odt .ods .odp .epub .rtf .png .jpg .jpeg .tif"
+    " .tiff .webp .bmp".split()
+)
+"""Extensions of formats that are told by how their bytes begin: of a whole file they are never unknown."""
 GZIP, BZIP2, XZ, ZSTD = "application/gzip", "application/x-bzip2", "application/x-xz", "application/zstd"
 TAR, SEVEN_ZIP, RAR = "application/x-tar", "application/x-7z-compressed", "application/vnd.rar"
 

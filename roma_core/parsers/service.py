@@ -199,7 +199,7 @@ class DolphinParserService:
         changes = options.tracked_changes or self._tracked_changes
         row = self._row(kind, backend, changes)
         if row is None:
-            raise _make_unsupported_error(kind)
+            raise _make_unsupported_error(kind, media.extension(raw.uri))
         options = options.model_copy(update={"tracked_changes": changes})
         if backend is not None:
             held = held.model_copy(update={"media_type": kind})
@@ -264,7 +264,13 @@ def _explain(failure: AgentFailure, kind: str, backend: Backend | None = None) -
     return failure.model_copy(update=update)
 
 
-def _make_unsupported_error(kind: str) -> ParserError:
+def _make_unsupported_error(kind: str, extension: str) -> ParserError:
+    if kind == media.BINARY and extension in media.TOLD_BY_CONTENT:
+        return ParserError(
+            f"The file is called {extension} and holds something else: it is damaged, or was not copied whole. Save it "
+            "again in the program it came from.",
+            ErrorCode.PARSER_MALFORMED,
+        )
     if kind == media.ENCRYPTED_OFFICE:
         return ParserError("The file is protected by a password; save it without one.", ErrorCode.PARSER_ENCRYPTED)
     advice = ADVICE.get(kind, "convert it to PDF, DOCX, HTML or text")

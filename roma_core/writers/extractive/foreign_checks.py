@@ -65,7 +65,7 @@ def find_unmet(
     if not is_of_value and own == "de":
         nouns = [noun for noun in _NOUN.findall(question) if noun.casefold() not in MONTH_WORDS]
         if nouns and not any(holds(noun, text) for noun in nouns):
-            return nouns[-1]
+            return str(nouns[-1])
     found = _DEED.match(question)
     return found["deed"] if found is not None and not holds(found["deed"], text) else ""
 

@@ -104,3 +104,14 @@ def test_a_document_is_shown_by_the_beginning_of_its_id(library: Path, capsys: p
     assert json.loads(capsys.readouterr().out)["id"] == ids[0]
     assert main(["show", "zz"]) == 1
     assert "`roma documents` lists those that there are" in capsys.readouterr().err
+
+
+def test_an_ingest_that_finds_no_file_says_where(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    capsys.readouterr()
+    assert main(["ingest", str(tmp_path / "nothing")]) == 0
+    assert "There is no file to ingest in " in capsys.readouterr().err
+    assert main(["ingest", str(library)]) == 0
+    assert "There is no file" not in capsys.readouterr().err

@@ -66,13 +66,24 @@ async def test_formats_without_a_parser_come_with_advice():
 
 @pytest.mark.parametrize("kind", [*ADVICE, "application/x-unknown"])
 def test_every_refusal_says_what_to_do(kind):
-    error = _make_unsupported_error(kind)
+    error = _make_unsupported_error(kind, ".bin")
     assert error.code is ErrorCode.PARSER_UNSUPPORTED
     assert ADVICE.get(kind, "convert it to PDF, DOCX, HTML or text") in str(error)
 
 
 def test_protected_office_files_are_named_as_such():
-    assert _make_unsupported_error(media.ENCRYPTED_OFFICE).code is ErrorCode.PARSER_ENCRYPTED
+    assert _make_unsupported_error(media.ENCRYPTED_OFFICE, ".docx").code is ErrorCode.PARSER_ENCRYPTED
+
+
+@pytest.mark.parametrize("name", ["plan.docx", "plan.PDF", "photo.jpg"])
+async def test_bytes_that_are_not_what_the_name_says_are_a_damaged_file(name: str) -> None:
+    noise = bytes(range(256)) * 20
+    service = DolphinParserService(Canned(DOCUMENT))
+    damaged = await service.parse(RawDocument(uri=f"file:///{name}", data=noise))
+    assert code(damaged) is ErrorCode.PARSER_MALFORMED
+    assert "holds something else" in damaged.message and "Save it again" in damaged.message
+    other = await service.parse(RawDocument(uri="file:///plan.bin", data=noise))
+    assert code(other) is ErrorCode.PARSER_UNSUPPORTED
 
 
 async def test_a_parser_that_answers_with_bytes_is_a_defect():
