@@ -23,6 +23,7 @@ from roma_core.citations.words import read_words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, find_trouble
 from roma_core.markup.compound import split_question
+from roma_core.markup.function_words import FUNCTION_WORDS
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.settings import AnsweringSettings
@@ -36,6 +37,11 @@ _OPENS = re.compile(
     r"|go on|tell me more|more about|for example|such as|really|are you sure)\b|why\s*\?",
     re.IGNORECASE,
 )
+_OPENS_FOREIGN = re.compile(
+    r"¿?(?:und|aber|oder|was ist mit|wie ist es (?:mit|bei)|et|mais|qu['’]en est-il d[eu]|y(?! a)|pero|qué hay de)\s",
+    re.IGNORECASE,
+)
+"""Openings of follow-ups in German, French and Spanish; "y a-t-il" asks anew."""
 _POINTS = frozenset(
     "it its it's itself they them their theirs he him his she her hers these those ones former latter".split()
 )
@@ -221,9 +227,12 @@ def add_topic(question: str, history: Sequence[Turn]) -> str:
     topic = independent[-1] if independent else history[0].question
     asked = {word.stem for word in read_words(question)}
     codes = [code.span() for code in _CODE.finditer(topic)]
+    is_foreign = _OPENS_FOREIGN.match(question) is not None
+    languages = ("de", "fr", "es") if is_foreign else ()
+    small = frozenset[str]().union(*(FUNCTION_WORDS[language] for language in languages))
     added: dict[str, None] = {}
     for word in read_words(topic):
-        if word.is_content and word.stem not in asked:
+        if word.is_content and word.stem not in asked and word.form not in small:
             inside = (span for span in codes if span[0] <= word.start and word.end <= span[1])
             start, end = next(inside, (word.start, word.end))
             added.setdefault(topic[start:end])
@@ -242,6 +251,7 @@ def is_follow_up(question: str) -> bool:
     spoken = read_words(question)
     return (
         _OPENS.match(question.lstrip(" \t“\"'")) is not None
+        or _OPENS_FOREIGN.match(question.lstrip(" \t“„\"'")) is not None
         or _POINTS_ALONE.search(question) is not None
         or any(word.form in _POINTS for word in spoken)
         or not any(word.is_content for word in spoken)

@@ -28,7 +28,8 @@ def count(text: str) -> int:
     "question",
     ["Who built it?", "And the mill?", "What about winter?", "Why?", "How long are they?", "Is that true?", "Really?",
      "How much is its upkeep?", "What is that?", "Tell me more.", "Which one?", "And then?", "Who was she?",
-     "What does it cost, and who built the mill?", "And the mill? When was it built?"],
+     "What does it cost, and who built the mill?", "And the mill? When was it built?",
+     "und wie lange ist die Lieferzeit?", "Was ist mit dem Bett?", "et le prix ?", "¿Y cuánto cuesta?"],
 )  # fmt: skip
 def test_follow_ups_point_back(question: str) -> None:
     assert is_follow_up(question)
@@ -38,7 +39,8 @@ def test_follow_ups_point_back(question: str) -> None:
     "question",
     [FIRST, "What does the mill that burned down grind?", "Why does LanceDB lock the table?", "Who is Ada Lovelace?",
      "Which variable turns off telemetry?", "What is there to see in Quellfeld?", "Explain min-max fusion",
-     "Which offer was chosen for the mortar, and what does it cost?", "Is the mill open? Who runs it?"],
+     "Which offer was chosen for the mortar, and what does it cost?", "Is the mill open? Who runs it?",
+     "Y a-t-il un parking ?", "Was kostet das Bett?"],
 )  # fmt: skip
 def test_questions_that_stand_alone_are_left(question: str) -> None:
     assert not is_follow_up(question)
@@ -50,6 +52,18 @@ def test_the_rule_adds_what_the_talk_is_about() -> None:
     assert add_topic("How long is it?", history) == "How long is it? (rope bridge Quellfeld built)"
     assert add_topic("Who built it?", history[:1]) == "Who built it? (rope bridge Quellfeld)"
     assert add_topic("Why?", [turn("And?")]) == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ("Was ist S-318?", "Und wie lange ist die Lieferzeit?", "Und wie lange ist die Lieferzeit? (S-318)"),
+        ("Was wiegt das Bett Mika?", "und der Hocker?", "und der Hocker? (wiegt Bett Mika)"),
+        ("Combien coûte le billet ?", "et pour les enfants ?", "et pour les enfants ? (coûte billet)"),
+    ],
+)
+def test_the_rule_adds_no_small_words_of_other_languages(first: str, second: str, read: str) -> None:
+    assert add_topic(second, [turn(first)]) == read
 
 
 @pytest.mark.parametrize("code", ["T4", "PPR-9087", "2.4.0", "Q3", "x86_64", "v1.2-rc1"])
