@@ -20,7 +20,8 @@ from roma_core.ingestion.decide import (
     is_mass_absence,
 )
 from roma_core.ingestion.ledger import AbsentItem
-from roma_core.ingestion.run import AGENT, Run, SourceRun
+from roma_core.ingestion.run import Run
+from roma_core.ingestion.work import AGENT, SourceRun
 from roma_core.types import Document, IngestItem, ItemState
 
 CONFIRM_AT_ONCE: Final = 8

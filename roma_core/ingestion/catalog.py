@@ -30,9 +30,11 @@ from roma_core.ingestion.absence import AbsenceReview
 from roma_core.ingestion.decide import decide_item
 from roma_core.ingestion.distribution import ShardPlan
 from roma_core.ingestion.ledger import Admission
-from roma_core.ingestion.run import AGENT, OnProgress, Run, SourceRun
+from roma_core.ingestion.progress import OnProgress
+from roma_core.ingestion.run import Run
 from roma_core.ingestion.service import IngestionService
 from roma_core.ingestion.sources import SourceTable
+from roma_core.ingestion.work import AGENT, SourceRun
 from roma_core.types import (
     DEFAULT_TENANT,
     Document,

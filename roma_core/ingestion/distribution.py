@@ -20,7 +20,7 @@ from roma_core.connectors.base import Listing
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded
 from roma_core.executor.base import Executor, Shard, ShardResult
 from roma_core.ingestion.ledger import LedgerPart, LedgerRow, Outcome
-from roma_core.ingestion.run import AGENT, BLOCKING, OpenParts, Run, SourceRun, Work
+from roma_core.ingestion.run import BLOCKING, Run
 from roma_core.ingestion.shards import (
     FinishedShard,
     IngestShard,
@@ -35,6 +35,7 @@ from roma_core.ingestion.shards import (
     make_candidate,
     read_cache_entries,
 )
+from roma_core.ingestion.work import AGENT, OpenParts, SourceRun, Work
 from roma_core.store.shards import ShardStore, read_rows
 from roma_core.telemetry import logs
 from roma_core.types import IngestItem, digest

@@ -19,8 +19,8 @@ from roma_core.chunking import CHUNKER, chunk
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import InputError
 from roma_core.ingestion.ledger import Ledger
-from roma_core.ingestion.run import make_identity
 from roma_core.ingestion.vectors import embed_passages
+from roma_core.ingestion.work import make_identity
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.folder import StoreFolder
 from roma_core.store.lexical import MODEL_TOKENIZERS, TOKENIZERS

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from roma_core.cache import Cache
-from roma_core.chunking import CHUNKER, chunk
-from roma_core.connectors.base import Connector, Listing, ListingEnd
-from roma_core.connectors.sources import redact_uri
-from roma_core.embeddings.base import Embedder
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded
-from roma_core.ingestion.captions import FIGURES, Captions, base_parser
-from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
-from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, StoredVersion, Tombstone
-from roma_core.ingestion.pictures import IMAGE_PARSER, PictureIndex
+from roma_core.chunking import chunk
+from roma_core.connectors.base import Listing
+from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.ingestion.captions import base_parser
+from roma_core.ingestion.decide import ItemFacts, decide_item
+from roma_core.ingestion.documents import (
+    add_warning,
+    flag_injection,
+    held_secret,
+    identify_document,
+    text_identity,
+)
+from roma_core.ingestion.fetching import fetch_item, fetch_parts, find_outermost, group_items, list_inside, not_inside
+from roma_core.ingestion.ledger import Admission, LedgerRow, Outcome, StoredVersion, Tombstone
+from roma_core.ingestion.outcomes import as_failed, as_unchanged, describe_end, describe_stored, make_outcome
 from roma_core.ingestion.pipeline import FlowStage, flow
+from roma_core.ingestion.progress import IngestProgress, OnProgress
+from roma_core.ingestion.reading import DocumentReader
 from roma_core.ingestion.simhash import simhash
-from roma_core.ingestion.sources import SourceLease
 from roma_core.ingestion.vectors import embed_key, embed_passages
-from roma_core.injection import signs
-from roma_core.languages import UNSPACED
+from roma_core.ingestion.work import (
+    AGENT,
+    Candidate,
+    OpenParts,
+    Parts,
+    Prepared,
+    SourceRun,
+    Work,
+)
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
-from roma_core.parsers.figures import list_undescribed
-from roma_core.privacy import DocumentScreen, Originals, RetentionLedger, ScreenedDocument
+from roma_core.privacy import ScreenedDocument
 from roma_core.privacy.holds import RETIRED
-from roma_core.redaction.rules import Kind, find
 from roma_core.settings import SourceSettings
 from roma_core.settings.sources import SecretMode
-from roma_core.store.base import ChunkStore, EmbeddedDocument
+from roma_core.store.base import EmbeddedDocument
 from roma_core.telemetry import logs
 from roma_core.types import (
     DEFAULT_COLLECTION,
@@ -45,19 +54,16 @@ from roma_core.types import (
     IngestItem,
     ItemState,
     RawDocument,
-    Source,
-    SourceRecord,
     Usage,
     digest,
 )
-from roma_core.types.privacy import FINDINGS, is_masked
+from roma_core.types.privacy import is_masked
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
 
 _DEFAULTS = SourceSettings()
 
-AGENT = "ingestion"
 _log = logs.get(AGENT)
 FINAL = frozenset(
     {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_ENCRYPTED, ErrorCode.PARSER_UNSUPPORTED, ErrorCode.PARSER_EMPTY}
@@ -65,185 +71,12 @@ FINAL = frozenset(
 """Failures that the same bytes and the same parsers give again: such an item is not tried before one changes."""
 BLOCKING = frozenset({ErrorCode.EMBEDDING_MODEL, *(code for code in ErrorCode if code.startswith("ERR_STORAGE_"))})
 """Failures that every further item would meet: the rest is not tried."""
-OPENING: Final[frozenset[Kind]] = frozenset({"private_key"})
-"""Secrets for which a whole document is left out."""
-MOST_WORD_CHARS = 1_000_000
-"""Cutting and embedding are not sandboxed; what keeps them busy for minutes and tells a reader nothing is refused."""
-MOST_UNSPACED_CHARS = 5_000_000
-"""The same for a text in a script that is written without spaces: cutting it takes some 20 s a million characters."""
-_WORD = re.compile(r"\S+")
 READ_AGAIN_S = 1.0
 """Least time between two looks at all that the store holds."""
 WRITE_BATCH = 512
 """Passages a commit, about: it bounds memory whatever the documents' size."""
 WRITE_LINGER_S = 2.0
 """How long a commit waits for more: each costs processor time, and the next ones a little more for its fragment."""
-
-
-class ParserService(Protocol):
-    """The part of ``DolphinParserService`` that ingestion needs."""
-
-    @property
-    def parser_ids(self) -> frozenset[str]: ...
-
-    def parser_id(self, raw: RawDocument) -> str | None: ...
-
-    async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure: ...
-
-    async def parts(
-        self, raw: RawDocument, options: ParseOptions | None = None
-    ) -> tuple[RawDocument, ...] | AgentFailure: ...
-
-
-@dataclass(frozen=True)
-class IngestProgress:
-    """Progress of an ingest. ``listed`` still grows while ``listing``; ``per_s`` is the rate of ended items."""
-
-    listed: int
-    listing: bool
-    counts: dict[ItemState, int]
-    per_s: float
-    uri: str = ""
-
-    @property
-    def done(self) -> int:
-        """Number of ended items, without those that were not listed."""
-        return sum(n for state, n in self.counts.items() if state not in {"missing", "deleted"})
-
-
-OnProgress = Callable[[IngestProgress], None]
-"""Called after each ended item, from the event loop. One that raises is logged and called no more."""
-
-
-class SourceAccess(Protocol):
-    """The part of ``GrantTable`` that follows the permissions of sources. Blocking."""
-
-    def follow(self, tenant: str, readers: Mapping[str, Sequence[str] | None]) -> None: ...
-
-    def unfollow(self, tenant: str, document_ids: Iterable[str]) -> int: ...
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts that an ingest works with."""
-
-    connectors: Sequence[Connector]
-    parsers: ParserService
-    embedder: Embedder
-    store: ChunkStore
-    cache: Cache
-    ledger: Ledger
-    chunk_tokens: int
-    workers: int
-    captions: Captions | None = None
-    """Describes figures; None: they are not described."""
-    pictures: PictureIndex | None = None
-    """Sees pictures; None: they are found by the words beside them alone."""
-    screen: DocumentScreen | None = None
-    """Looks for personal data; None: nothing is looked for."""
-    originals: Originals | None = None
-    """Keeps what was masked; None: it is not kept."""
-    retired: RetentionLedger | None = None
-    """Knows the items that were removed because their time was over; None: there are none."""
-    access: SourceAccess | None = None
-    """Keeps who may read documents at their source; None: nobody asks."""
-    followed: frozenset[str] = frozenset()
-    """Kinds of connectors whose permissions documents follow."""
-
-    @property
-    def identities(self) -> frozenset[str]:
-        """Every parser, alone and with what is done today to documents that have figures."""
-        tag = self.captions.tag if self.captions else FIGURES
-        return self.parsers.parser_ids | {parser + tag for parser in self.parsers.parser_ids}
-
-    def identify_making(self, tenant: str, collection: str = DEFAULT_COLLECTION) -> str:
-        """Return the hash of what decides passages, vectors, masks and what is seen in pictures."""
-        masks = self.screen.identify(tenant, collection) if self.screen is not None else ""
-        made_with = make_identity(self.chunk_tokens, self.embedder.fingerprint, collection, masks)
-        return digest(made_with, self.pictures.tag)[:32] if self.pictures is not None else made_with
-
-
-@dataclass
-class SourceRun:
-    """One source in a run: who reads it, and what its listing showed."""
-
-    connector: Connector
-    source: Source
-    record: SourceRecord
-    lease: SourceLease | None
-    """None for a plan, which writes nothing."""
-    generation: int = 0
-    end: ListingEnd = field(default_factory=ListingEnd)
-    failures: list[AgentFailure] = field(default_factory=list)
-    """Failures of the source or of parts of it."""
-    is_listed: bool = False
-    """The listing came to its end."""
-    listed: set[str] = field(default_factory=set)
-    excluded: list[Candidate] = field(default_factory=list)
-    """Items that are stored and that the source now leaves out."""
-    not_there: dict[str, tuple[Candidate, AgentFailure]] = field(default_factory=dict)
-    """Items that were listed, and that the source did not have when they were fetched."""
-
-    has_parts: bool | None = None
-    """An earlier run claimed files inside of files for it; None before that was looked up."""
-
-    def has_listed(self, uri: str) -> bool:
-        """Return whether the listing showed an item, or the file inside of which it is."""
-        return uri in self.listed or uri.partition("#")[0] in self.listed
-
-    @property
-    def is_lost(self) -> bool:
-        """Return whether another run has taken the source over."""
-        return self.lease is not None and self.lease.is_lost
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether the listing showed everything that the source has."""
-        return self.is_listed and not self.failures and self.end.is_complete and not self.is_lost
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An item to be brought in. ``is_stored``: the store holds what the ledger says."""
-
-    run: SourceRun
-    listing: Listing
-    admission: Admission
-    is_stored: bool
-    attempt: str
-
-    @property
-    def row(self) -> LedgerRow | None:
-        return self.admission.row
-
-    @property
-    def document_id(self) -> str:
-        return self.admission.document_id
-
-
-@dataclass(frozen=True)
-class OpenParts:
-    """Files inside of one container that have to be read."""
-
-    container: Listing
-    parts: tuple[Candidate, ...]
-
-
-Work = Candidate | OpenParts
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An item ready for the store, but for its vectors."""
-
-    candidate: Candidate
-    document: Document
-    chunks: Sequence[Chunk]
-    stored: StoredVersion
-    parse_key: str | None = None
-    vectors: Vectors | None = None
-    original: Document | None = None
-    """The document before something in it was masked; None where nothing was."""
 
 
 Reading = Callable[[], Awaitable[list[Prepared] | AgentFailure]]
@@ -283,6 +116,10 @@ class Run:
     _read_at: float = field(default_factory=time.monotonic)
 
     @cached_property
+    def _reader(self) -> DocumentReader:
+        return DocumentReader(self.parts, self.tenant)
+
+    @cached_property
     def _identities(self) -> frozenset[str]:
         return self.parts.identities
 
@@ -307,7 +144,7 @@ class Run:
         to_fetch = await self._admit(source, listings)
         waiting = {candidate.listing.uri for candidate in to_fetch}
         settled = [listing for listing in listings if listing.uri not in waiting]
-        return _group_items([*to_fetch, *await self._admit_known_parts(source, settled)])
+        return group_items([*to_fetch, *await self._admit_known_parts(source, settled)])
 
     async def _admit(self, source: SourceRun, listed: Sequence[Listing]) -> list[Candidate]:
         self.listed += len(listed)
@@ -350,9 +187,9 @@ class Run:
             elif action == "take_out":
                 source.excluded.append(candidate)
             elif action == "leave_out":
-                ended.append(self._end(candidate, "skipped", listing.skip or "", None))
+                ended.append(describe_end(candidate, "skipped", listing.skip or "", None))
             elif row is not None:
-                ended.append(self._end(candidate, "failed", row.reason, row.code))
+                ended.append(describe_end(candidate, "failed", row.reason, row.code))
         await self._settle(settled)
         await self._end_unchanged(unchanged)
         if ended:
@@ -397,8 +234,8 @@ class Run:
             failure = wrote if isinstance(wrote, AgentFailure) else None
         unwritten = set(news) if failure is not None else frozenset()
         for row in rows:
-            item = _as_unchanged(row)
-            await self.report(_as_failed(item, failure) if failure and row.uri in unwritten else item)
+            item = as_unchanged(row)
+            await self.report(as_failed(item, failure) if failure and row.uri in unwritten else item)
 
     def _follow_readers(self, source: SourceRun, listings: Sequence[Listing], admitted: Sequence[Admission]) -> None:
         """Confine documents, before they are stored, to those who may read them at their source. Blocking.
@@ -412,7 +249,7 @@ class Run:
         if source.connector.kind not in self.parts.followed:
             access.unfollow(self.tenant, ids)
             return
-        outermost = {listing.uri: _find_outermost(listing) for listing in listings}
+        outermost = {listing.uri: find_outermost(listing) for listing in listings}
         readers = {id_: outermost[listing.uri].readers for id_, listing in zip(ids, listings, strict=True)}
         for part in self.parts.ledger.parts_of(self.tenant, source.record.id, list(outermost)):
             if part.row is not None:
@@ -432,7 +269,7 @@ class Run:
         for part in known:
             if part.uri not in source.listed:
                 source.listed.add(part.uri)
-                listings.append(part.row.listing if part.row else _inside(by_uri[part.container], part.uri))
+                listings.append(part.row.listing if part.row else list_inside(by_uri[part.container], part.uri))
         return await self._admit(source, listings) if listings else []
 
     async def _read_again(self, admitted: Sequence[Admission]) -> None:
@@ -548,7 +385,7 @@ class Run:
         for part in parts:
             raw = raws.get(part.listing.uri)
             if raw is None:
-                await self.fail(part, AgentFailure.of(AGENT, _not_inside()))
+                await self.fail(part, AgentFailure.of(AGENT, not_inside()))
             else:
                 made += await self._prepare_one(part, partial(self._read, part, raw))
         return made
@@ -571,12 +408,12 @@ class Run:
         if decide_item("fetched", facts) == "keep":
             await self._end_unchanged([candidate])
             return await self._read_known_parts(candidate)
-        parse_key = self._parse_key(raw, sha256, parser)
+        parse_key = self._reader.name_parse(raw, sha256, parser)
         collection = candidate.run.record.options.collection or DEFAULT_COLLECTION
-        document = await self._parse(raw, parse_key, keeps=not self._hides(collection))
+        document = await self._reader.parse(raw, parse_key, keeps=not self._hides(collection))
         if isinstance(document, AgentFailure):
             return document
-        document = await self._with_captions(document, raw)
+        document = await self._reader.add_captions(document, raw)
         if self.parts.pictures is not None:
             document = await self.parts.pictures.add(document, raw, candidate.document_id, self.tenant)
         parts: list[Prepared] = []
@@ -590,7 +427,7 @@ class Run:
         if secret is not None:
             await self._leave_out_secret(candidate, secret)
             return parts
-        merged = _identify_document(candidate, raw, document, sha256)
+        merged = identify_document(candidate, raw, document, sha256)
         screened = await asyncio.to_thread(self._look_through, merged)
         if screened.refusal or screened.is_masked:
             await self._drop_unmasked(candidate, parse_key)
@@ -609,7 +446,7 @@ class Run:
     async def _read_known_parts(self, candidate: Candidate) -> list[Prepared]:
         """Return what has to be read again inside of a container that is as it was."""
         made: list[Prepared] = []
-        for group in _group_items(await self._admit_known_parts(candidate.run, [candidate.listing])):
+        for group in group_items(await self._admit_known_parts(candidate.run, [candidate.listing])):
             made += await self._prepare([group])
         return made
 
@@ -619,11 +456,11 @@ class Run:
         """Read the files inside of a file; return its document with a warning where that fails, and theirs."""
         listing = candidate.listing
         if listing.depth >= MAX_DEPTH:
-            return _with_warning(document, f"files inside of it are not read: they are {MAX_DEPTH} deep"), []
+            return add_warning(document, f"files inside of it are not read: they are {MAX_DEPTH} deep"), []
         found = await self.parts.parsers.parts(raw, ParseOptions(tenant=self.tenant))
         if isinstance(found, AgentFailure):
             await self._keep_parts(candidate)
-            return _with_warning(document, f"files inside of it are not read: {found.message}"), []
+            return add_warning(document, f"files inside of it are not read: {found.message}"), []
         by_uri = {part.uri: part for part in found}
         versions = await asyncio.to_thread(lambda: {part.uri: part.sha256 for part in found})
         listings = [
@@ -642,52 +479,9 @@ class Run:
         made = await self._read_all(to_read, by_uri)
         waiting = {part.listing.uri for part in to_read}
         settled = [inner for inner in listings if inner.uri not in waiting]
-        for group in _group_items(await self._admit_known_parts(candidate.run, settled)):
+        for group in group_items(await self._admit_known_parts(candidate.run, settled)):
             made += await self._prepare([group])
         return document, made
-
-    def _parse_key(self, raw: RawDocument, sha256: str, parser: str | None) -> str:
-        described = raw.model_dump_json(exclude={"content", "path"})
-        return digest("parse", sha256, parser or "", described, self.tenant)
-
-    async def _parse(self, raw: RawDocument, key: str, *, keeps: bool) -> Document | AgentFailure:
-        """Return the document, from the cache when the same bytes were parsed before under the same name.
-
-        ``keeps`` puts it there; what may have to be masked is not kept as it is.
-        """
-        held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
-        if held is not None:
-            return Document.model_validate_json(unpack_document(held))
-        document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant, parts_apart=True))
-        if isinstance(document, AgentFailure) and self.parts.pictures is not None:
-            return await self._picture_without_words(raw, document)
-        if isinstance(document, Document):
-            longest = await asyncio.to_thread(find_endless_word, document.text)
-            if longest:
-                return _as_data(longest)
-        is_whole = isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids  # all pages read
-        if isinstance(document, Document) and is_whole and keeps:
-            await asyncio.to_thread(lambda: self.parts.cache.put("parse", key, pack_document(document)))
-        return document
-
-    async def _picture_without_words(self, raw: RawDocument, failure: AgentFailure) -> Document | AgentFailure:
-        """Return a document for a picture that holds no text; for any other file the failure stands."""
-        parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
-        is_picture = failure.code == ErrorCode.PARSER_EMPTY and parser is not None and parser.startswith(IMAGE_PARSER)
-        if not is_picture or self.parts.pictures is None or parser is None:
-            return failure
-        return await self.parts.pictures.describe(raw, parser, self.tenant)
-
-    async def _with_captions(self, document: Document, raw: RawDocument) -> Document:
-        """Return the document with a caption for each figure, when captioning is on.
-
-        The parser id records whether captions were made, so that switching them on parses the document again.
-        """
-        if not list_undescribed(document):
-            return document
-        if self.parts.captions is None:
-            return document.model_copy(update={"parser": document.parser + FIGURES})
-        return await self.parts.captions.add(document, raw, self.tenant)
 
     def _cut(self, candidate: Candidate, document: Document, parse_key: str | None) -> Prepared | AgentFailure:
         chunks = chunk(document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
@@ -743,78 +537,21 @@ class Run:
             await asyncio.to_thread(self.parts.originals.forget, self.tenant, shown)
         await self.parts.store.put_many(self.tenant, entries)
         self.changed = True
-        outcomes = [self._stored_outcome(item) for item in items]
+        has_captions = self.parts.captions is not None
+        outcomes = [describe_stored(item, has_captions=has_captions) for item in items]
         await asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, outcomes)
         for outcome in outcomes:
             await self.report(outcome.item)
 
     # Ends
 
-    def _stored_outcome(self, item: Prepared) -> Outcome:
-        candidate = item.candidate
-        old = candidate.row if candidate.row is not None and candidate.row.content_sha256 else None
-        entry = IngestItem(
-            uri=candidate.listing.uri,
-            state="updated" if old else "added",
-            document_id=item.document.id,
-            reason=self._why(old, candidate, item),
-            chunks=len(item.chunks),
-            warnings=item.document.warnings,
-        )
-        return self._outcome(candidate, entry, stored=item.stored)
-
-    def _outcome(
-        self,
-        candidate: Candidate,
-        item: IngestItem,
-        *,
-        stored: StoredVersion | None = None,
-        gone: bool = False,
-        version: str | None = None,
-    ) -> Outcome:
-        return Outcome(
-            item=item,
-            source=candidate.run.source.uri,
-            listing=candidate.listing,
-            document_id=candidate.document_id,
-            attempt=candidate.attempt,
-            stored=stored,
-            gone=gone,
-            version=version,
-        )
-
-    def _why(self, old: LedgerRow | None, candidate: Candidate, item: Prepared) -> str:
-        """Return the reason of an update; empty for what is new."""
-        if old is None:
-            return ""
-        new = item.stored
-        has_moved = candidate.listing.previous_uri is not None and old.version is None and old.made_with is None
-        has_same_base = base_parser(old.parser) == base_parser(new.parser)
-        facts = UpdateFacts(
-            has_moved=has_moved,
-            has_new_content=old.content_sha256 != new.content_sha256,
-            has_new_captions=old.parser != new.parser and has_same_base,
-            has_new_parser=old.parser != new.parser,
-            has_new_title=old.title != candidate.listing.title,
-            has_new_readers=old.readers != candidate.listing.readers,
-            has_new_making=old.made_with != new.made_with,
-        )
-        words = {
-            "previous_uri": candidate.listing.previous_uri,
-            "captions": "its figures were described anew" if self.parts.captions else "descriptions of figures are off",
-            "old_parser": old.parser,
-            "new_parser": new.parser,
-            "old_title": old.title,
-        }
-        return explain_update(facts, words)
-
     async def _end_unchanged(self, candidates: Sequence[Candidate]) -> None:
         """End items that stay as they are, and whose rows say something else of them."""
         outcomes: list[Outcome] = []
         for candidate in candidates:
             assert candidate.row is not None  # noqa: S101
-            item = _as_unchanged(candidate.row)
-            outcomes.append(self._outcome(candidate, item, version=candidate.listing.version))
+            item = as_unchanged(candidate.row)
+            outcomes.append(make_outcome(candidate, item, version=candidate.listing.version))
         if outcomes:
             await self.record(outcomes)
 
@@ -834,21 +571,7 @@ class Run:
         self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
     ) -> None:
         """End an item without storing anything. ``gone``: nothing is stored of it any more."""
-        await self.record([self._end(candidate, state, reason, code, gone=gone)])
-
-    def _end(
-        self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
-    ) -> Outcome:
-        listing, row = candidate.listing, candidate.row
-        is_held = row is not None and row.content_sha256 is not None and not gone
-        item = IngestItem(
-            uri=listing.uri,
-            state=state,
-            document_id=candidate.document_id if is_held else None,
-            reason=reason,
-            code=code,
-        )
-        return self._outcome(candidate, item, gone=gone)
+        await self.record([describe_end(candidate, state, reason, code, gone=gone)])
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Write the rows; when not even that is possible, the report still has the items, as failed."""
@@ -858,7 +581,7 @@ class Run:
         for outcome in outcomes:
             item = outcome.item
             if isinstance(wrote, AgentFailure) and item.state != "failed":
-                item = _as_failed(item, wrote)
+                item = as_failed(item, wrote)
             await self.report(item)
 
     async def restore(self, grave: Tombstone) -> IngestItem:
@@ -872,11 +595,11 @@ class Run:
         if screened.refusal:
             return item.model_copy(update={"state": "failed", "reason": screened.refusal, "chunks": 0})
         if isinstance(vectors, AgentFailure):
-            return _as_failed(item, vectors)
+            return as_failed(item, vectors)
         entry = EmbeddedDocument(document, chunks, vectors)
         stored = await guarded(AGENT, self.parts.store.put_many(self.tenant, [entry]))
         if isinstance(stored, AgentFailure):
-            return _as_failed(item, stored)
+            return as_failed(item, stored)
         self.changed = True
         await asyncio.to_thread(self.parts.ledger.restore, self.tenant, self.run_id, grave, item)
         return item
@@ -976,170 +699,7 @@ class Run:
         return row.content_sha256 == sha256 or has_same_words
 
 
-def make_identity(chunk_tokens: int, fingerprint: str, collection: str = DEFAULT_COLLECTION, masks: str = "") -> str:
-    """Return the hash of what decides passages and vectors beside the document; ``masks`` names a policy on them."""
-    made_with = digest(CHUNKER, str(chunk_tokens), fingerprint)[:32]
-    made_with = digest(made_with, masks)[:32] if masks else made_with
-    return made_with if collection == DEFAULT_COLLECTION else digest(made_with, collection)[:32]
-
-
-def find_endless_word(text: str) -> int:
-    """Return the length of a word that is too long to be one; 0 without such a word.
-
-    A run without white space counts by its longest part in scripts with spaces, where words end; a whole book of
-    Chinese may have no blank at all.
-    """
-    for run in _WORD.finditer(text):
-        length = run.end() - run.start()
-        if length > MOST_UNSPACED_CHARS:
-            return length
-        if length > MOST_WORD_CHARS:
-            longest = max(map(len, UNSPACED.split(run[0])))
-            if longest > MOST_WORD_CHARS:
-                return longest
-    return 0
-
-
-def _as_data(chars: int) -> AgentFailure:
-    message = f"It holds a word of {chars:,} characters, so it is data and no text; leave it out, or take that out."
-    return AgentFailure(agent=AGENT, code=ErrorCode.PARSER_UNSUPPORTED, message=message, recoverable=False)
-
-
-def _as_unchanged(row: LedgerRow) -> IngestItem:
-    return IngestItem(
-        uri=row.uri, state="unchanged", document_id=row.document_id, chunks=row.chunks, warnings=row.warnings
-    )
-
-
-def _as_failed(item: IngestItem, failure: AgentFailure) -> IngestItem:
-    return item.model_copy(update={"state": "failed", "reason": failure.message, "code": failure.code.value})
-
-
 def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> bool:
     """Return whether the stored document was made of these bytes, by this parser."""
     row = candidate.row
     return row is not None and (row.content_sha256, base_parser(row.parser)) == (sha256, parser)
-
-
-def _identify_document(candidate: Candidate, raw: RawDocument, document: Document, sha256: str) -> Document:
-    """Return a parsed document under its id, with what the connector knows of it: collection, source and readers."""
-    record = candidate.run.record
-    readers = candidate.listing.readers
-    access = {} if readers is None else {"readers": list(readers)}
-    metadata = {**raw.metadata, **document.metadata, **access}
-    metadata.pop(FINDINGS, None)  # ROMA's own: a file does not say of itself what was found in it
-    return document.model_copy(
-        update={
-            "id": candidate.document_id,
-            "uri": candidate.listing.uri,
-            "content_sha256": sha256,
-            "collection": record.options.collection or DEFAULT_COLLECTION,
-            "source": redact_uri(record.label),
-            "metadata": metadata,
-        }
-    )
-
-
-def pack_document(document: Document) -> bytes:
-    """Return a document as it is cached: compressed, so that a change writes a third of the bytes."""
-    return zlib.compress(document.model_dump_json().encode(), level=1)
-
-
-def unpack_document(held: bytes) -> bytes:
-    """Return the JSON of a cached document; those of earlier versions are not compressed."""
-    return held if held.startswith(b"{") else zlib.decompress(held)
-
-
-async def fetch_item(
-    connector: Connector, source: Source, listing: Listing, parsers: ParserService
-) -> RawDocument | AgentFailure:
-    """Return the bytes of an item; one inside of a container is taken out of that. The caller calls ``discard``."""
-    if listing.container is None:
-        return await connector.fetch(source, listing)
-    parts = await fetch_parts(connector, source, listing.container, parsers)
-    if isinstance(parts, AgentFailure):
-        return parts
-    found = next((part for part in parts if part.uri == listing.uri), None)
-    if found is None:
-        raise _not_inside()
-    return found
-
-
-async def fetch_parts(
-    connector: Connector, source: Source, container: Listing, parsers: ParserService
-) -> tuple[RawDocument, ...] | AgentFailure:
-    """Return the files inside of an item."""
-    raw = await fetch_item(connector, source, container, parsers)
-    if isinstance(raw, AgentFailure):
-        return raw
-    try:
-        return await parsers.parts(raw)
-    finally:
-        await asyncio.to_thread(raw.discard)
-
-
-def _not_inside() -> ConnectorError:
-    return ConnectorError("The file is no longer inside of its container.", ErrorCode.CONNECTOR_NOT_FOUND)
-
-
-def _find_outermost(listing: Listing) -> Listing:
-    """Return the file that an item is inside of, at whatever depth; the item itself when it is in none."""
-    while listing.container is not None:
-        listing = listing.container
-    return listing
-
-
-def _inside(container: Listing, uri: str) -> Listing:
-    """Return the listing of an item inside of ``container``, whose address says the containers between."""
-    for step in uri.removeprefix(f"{container.uri}#").split("#"):
-        container = Listing(uri=f"{container.uri}#{step}", container=container)
-    return container
-
-
-def _group_items(candidates: Sequence[Candidate]) -> list[Work]:
-    """Return items that are fetched by themselves, and groups of those that one container holds."""
-    alone: list[Work] = []
-    groups: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        container = candidate.listing.container
-        if container is None:
-            alone.append(candidate)
-        else:
-            groups.setdefault(container.uri, []).append(candidate)
-    for inside in groups.values():
-        container = inside[0].listing.container
-        if container is not None:
-            alone.append(OpenParts(container, tuple(inside)))
-    return alone
-
-
-def _with_warning(document: Document, warning: str) -> Document:
-    return document.model_copy(update={"warnings": (*document.warnings, warning)})
-
-
-def text_identity(document: Document) -> str:
-    """Return the hash of a document's words and of where its parts are, without its bytes and metadata."""
-    spans = [(block.kind, block.start, block.end, block.page) for block in document.blocks]
-    return digest("text", document.title, document.text, repr(spans))[:32]
-
-
-def held_secret(text: str) -> str | None:
-    """Return the kind of the first key in a text that opens something by itself; None for a text without one.
-
-    Passwords and headers are not asked for: documentation is full of made-up ones.
-    """
-    finding = next(iter(find(text, OPENING)), None)
-    return None if finding is None else finding.kind
-
-
-def flag_injection(document: Document) -> Document:
-    """Return the document with its signs of prompt injection, in its metadata and as a warning.
-
-    A connector may have seen some that only it could see: a page's hidden text is gone when the parser reads it.
-    """
-    flagged = sorted({*document.metadata.get("suspected_injection", ()), *signs(document.text)})
-    if not flagged:
-        return document
-    warning = f"suspected prompt injection: {', '.join(flagged)}"
-    metadata = {**document.metadata, "suspected_injection": flagged}
-    return document.model_copy(update={"metadata": metadata, "warnings": (*document.warnings, warning)})

@@ -32,21 +32,14 @@ from roma_core.errors import (
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.distribution import ShardedRun, ShardPlan, sweep_shards
+from roma_core.ingestion.fetching import fetch_item
 from roma_core.ingestion.ledger import ItemFigures, Ledger, Tombstone
 from roma_core.ingestion.pictures import PictureIndex
-from roma_core.ingestion.run import (
-    AGENT,
-    OnProgress,
-    ParserService,
-    Parts,
-    Run,
-    SourceAccess,
-    SourceRun,
-    Work,
-    fetch_item,
-)
+from roma_core.ingestion.progress import OnProgress
+from roma_core.ingestion.run import Run
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
 from roma_core.ingestion.vectors import embed_key
+from roma_core.ingestion.work import AGENT, ParserService, Parts, SourceAccess, SourceRun, Work
 from roma_core.privacy import DocumentScreen, Originals, RetentionLedger
 from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode

@@ -22,7 +22,8 @@ from roma_core.cache import Cache
 from roma_core.connectors.base import Connector, Listing
 from roma_core.errors import AgentFailure, ErrorCode, WorkerError
 from roma_core.ingestion.ledger import Admission, Ledger, LedgerPart, LedgerRow, Outcome
-from roma_core.ingestion.run import Candidate, OpenParts, Parts, Run, SourceRun, Work
+from roma_core.ingestion.run import Run
+from roma_core.ingestion.work import Candidate, OpenParts, Parts, SourceRun, Work
 from roma_core.privacy import Originals
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore, EmbeddedDocument

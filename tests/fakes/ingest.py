@@ -12,7 +12,7 @@ from roma_core.connectors.fake import FakeConnector
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, ParserError, RomaError, StoreError
 from roma_core.ingestion import IngestionService, Ledger
-from roma_core.ingestion.run import Parts
+from roma_core.ingestion.work import Parts
 from roma_core.parsers.base import ParseOptions
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore

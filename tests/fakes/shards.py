@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from roma_core.executor import InlineExecutor
 from roma_core.ingestion.distribution import ShardPlan
-from roma_core.ingestion.run import Parts
 from roma_core.ingestion.shards import IngestShard, run_shard
+from roma_core.ingestion.work import Parts
 from tests.fakes.ingest import Shop
 
 OnShard = Callable[[IngestShard], None]

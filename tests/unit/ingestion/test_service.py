@@ -22,7 +22,7 @@ from roma_core.errors import (
     StoreError,
 )
 from roma_core.ingestion import IngestProgress, Ledger
-from roma_core.ingestion.run import MOST_UNSPACED_CHARS, MOST_WORD_CHARS, find_endless_word
+from roma_core.ingestion.documents import MOST_UNSPACED_CHARS, MOST_WORD_CHARS, find_endless_word
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, RawDocument, SourceRecord
 from tests.fakes.ingest import FULL, CountingEmbedder, FaultyStore, Shop, table
