@@ -21,6 +21,7 @@ from roma_core.store.upkeep import (
     TableFacts,
     Upkeep,
     choose_upkeep,
+    is_extension_due,
     is_index_due,
 )
 
@@ -61,6 +62,13 @@ async def maintain_partition(partition: Partition, tokenizer: str) -> Upkeep:
         if is_index_due(await count_unindexed(table, "search_text"), facts.rows):
             await table.create_index("search_text", config=migrations.text_index(tokenizer), replace=True)
     return due
+
+
+async def extend_indices(table: WritableTable) -> None:
+    """Bring rows into indices that lack too many: an ingest may go on for hours, and people search meanwhile."""
+    for partition, _ in table.partitions:
+        if is_extension_due(await count_unindexed(partition, "search_text"), int(await partition.count_rows())):
+            await partition.optimize()
 
 
 async def _observe_partition(partition: Partition) -> TableFacts:

@@ -26,6 +26,7 @@ from roma_core.store.compaction import (
     MAINTENANCE_FILE,
     check_keys,
     compact_table,
+    extend_indices,
     maintain_partition,
     remove_old_versions,
     write_rows_again,
@@ -79,10 +80,7 @@ from roma_core.store.tables import (
     remove_unfinished,
 )
 from roma_core.store.together import ReadTogether
-from roma_core.store.upkeep import (
-    MOST_UNINDEXED,
-    is_extension_due,
-)
+from roma_core.store.upkeep import MOST_UNINDEXED
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk
 from roma_core.workspace import GoneError
 
@@ -196,15 +194,9 @@ class LanceStore:
             self._written_rows += len(fresh)
             if self._written_rows >= MOST_UNINDEXED:
                 self._written_rows = 0
-                await self._extend_indices(table)
+                await extend_indices(table)
 
         await self._write(merge)
-
-    async def _extend_indices(self, table: WritableTable) -> None:
-        """Bring rows into indices that lack too many: an ingest may go on for hours, and people search meanwhile."""
-        for partition, _ in table.partitions:
-            if is_extension_due(await count_unindexed(partition, "search_text"), int(await partition.count_rows())):
-                await partition.optimize()
 
     async def _merge_into(self, table: Any, tenant: str, fresh: Any, ids: AbstractSet[str]) -> bool:
         """Replace documents of one partition, in one commit; return whether there was one of them."""
