@@ -600,15 +600,12 @@ def _values(words: Sequence[ClaimWord], kind: str) -> dict[str, str]:
 
 def _compare_uncounted(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Conflict | None:
     """Return how the numbers that are no amounts (ordinals, years) or the dates of two sentences differ."""
+    uncounted, other_uncounted = (
+        [word for at, word in enumerate(words) if word.quantity is None or _is_year(words, at)]
+        for words in (ones, others)
+    )
     for kind in ("number", "date"):
-        mine, theirs = (
-            {
-                word.key: word.text
-                for at, word in enumerate(words)
-                if word.kind == kind and not _has_era(words, at) and (word.quantity is None or _is_year(words, at))
-            }
-            for words in (ones, others)
-        )
+        mine, theirs = _values(uncounted, kind), _values(other_uncounted, kind)
         if mine and theirs and _differ(mine, theirs):
             return Conflict(kind, tuple(mine.values()), tuple(theirs.values()))
     return None

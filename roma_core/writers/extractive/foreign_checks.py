@@ -40,8 +40,8 @@ def find_unmet(
     """Return what a question asks that none of the quoted texts says, in its words; nothing where all is said.
 
     It is a superlative, the limit of a filter, a month, what somebody does who is named, or in German the nouns where
-    none of them is said. ``languages`` are
-    those of the question and the texts; ``holds`` tells whether a text has one of some words in any form.
+    none of them is said. ``languages`` are those of the question and the texts; ``holds`` tells whether a text has one
+    of some words in any form.
     """
     text = "\n".join(texts)
     own = detect_language(question)
