@@ -213,6 +213,8 @@ def _plain_facts(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [*subject, has, rest[0], seats, *rest[1:]]
         yield [*subject, words[verb], rest[0], people, *rest[1:]]
     is_list = words[verb].text == "are" and any(word.key == "and" for word in rest)
+    if is_list and not is_past_form(rest[0]) and _is_plain(words):  # "common side effects are headache and rash"
+        yield [*rest, words[verb], *subject]
     if is_list and subject[-1].key.endswith("s") and not {word.key for word in words} & NEGATIONS:
         yield [*subject, make_word("include", words[verb]), *rest]
 
@@ -276,6 +278,11 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
             yield [*subject, won, *event, against, *other, *numbers]
             yield [*other, lost, *event, to, *subject, *numbers]
             yield [*subject, won, *event]
+    elif base == "lose" and (event := _read_lost(words[verb + 1 :])):
+        end = _end_of_noun(words, verb + 2 + len(event))
+        winner = [*words[verb + 2 + len(event) : end], _in_tense("beat", "beat", words[verb]), *subject]
+        yield [*winner, make_word("in", words[verb]), *event]
+        yield winner
     elif base == "lose" and (place := _end_of_score(words, verb + 1)) < len(words) - 1 and words[place].key == "to":
         end = _end_of_noun(words, place + 1)
         score = _end_of_score(words, end)
@@ -283,6 +290,12 @@ def _converses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         if all(word.is_number or word.key == "to" for word in numbers):
             beat = _in_tense("beat", "beat", words[verb])
             yield [*words[place + 1 : end], beat, *subject, *numbers, *words[score:]]
+    elif base == "receiv" and other:
+        end = next((i for i in range(verb + 2, len(words)) if words[i].key in PREPOSITIONS), len(words))
+        other, rest = list(words[verb + 1 : end]), list(words[end:])
+        be = "was" if is_past_form(words[verb]) else "is"
+        given = make_phrase(f"{be} given to", words[verb])
+        yield [*other, *given, *subject, *rest]
     elif base in _FOLLOWING | _PRECEDING and other and other[0].is_name:
         past, plain = ("preceded", "precede") if base in _FOLLOWING else ("succeeded", "succeed")
         yield [*other, _in_tense(past, plain, words[verb]), *subject, *rest]
@@ -312,6 +325,12 @@ def _read_event(words: Sequence[ClaimWord]) -> Words:
     return list(words[1 : end + 1]) if end and words[0].key == "in" and words[1].key == "the" else []
 
 
+def _read_lost(words: Sequence[ClaimWord]) -> Words:
+    """Return "the cup final" of "the cup final against Norra", behind "lost"."""
+    end = next((i for i in range(1, min(4, len(words) - 1)) if words[i].key in _EVENTS), 0)
+    return list(words[: end + 1]) if end and words[0].key == "the" and words[end + 1].key in {"against", "to"} else []
+
+
 def _end_of_score(words: Sequence[ClaimWord], start: int) -> int:
     """Return where a score like "3-1" ends that begins at ``start``."""
     end = start
@@ -322,7 +341,9 @@ def _end_of_score(words: Sequence[ClaimWord], start: int) -> int:
     return end
 
 
-_CONVERSE_VERBS = _TRANSFERS.keys() | _WINNING | _FOLLOWING | _PRECEDING | _MUTUAL | {"lose", "own", "belong", "teach"}
+_CONVERSE_VERBS = (
+    _TRANSFERS.keys() | _WINNING | _FOLLOWING | _PRECEDING | _MUTUAL | {"lose", "own", "belong", "teach", "receiv"}
+)
 
 
 def _transfers(words: Sequence[ClaimWord], verb: int, base: str) -> Iterator[Words]:

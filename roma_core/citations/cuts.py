@@ -90,7 +90,8 @@ _JOINT = frozenset(
 )
 """Words that say what two do or are with each other."""
 _ACHIEVED = frozenset(
-    "won wrote founded built funded financed owned owns designed invented discovered composed created".split()
+    "won wrote written founded built funded financed paid owned owns designed drawn invented discovered composed "
+    "created".split()
 )
 """What two do together where its object is one: "Ann and Tom won the prize"."""
 
@@ -174,6 +175,9 @@ def _parts_clauses(words: Sequence[ClaimWord], place: int) -> bool:
 
 def _has_own_subject(words: Sequence[ClaimWord]) -> bool:
     """Return whether ``words`` hold a clause with its own subject, which what stands behind them continues."""
+    for first, second in pairwise(words) if words[-1].key in COORDINATORS else ():  # "a chip, cats a chip and"
+        if "," in first.gap and first.is_content and second.gap == " " and second.key in {"a", "an", "the"}:
+            return True
     for index in range(2, len(words) - 3) if words[-1].key in COORDINATORS else ():
         if words[index].key not in COORDINATORS:
             continue
@@ -216,9 +220,15 @@ def _decisive(words: Sequence[ClaimWord]) -> list[Reason]:
 
 def _clause_reasons(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> list[Reason]:
     """Return why a clause may not go: it is a condition or an exception, or it says whose statement this is."""
+    is_limited = bool(words) and words[0].key == "but" and begins_limit(words[1:])
+    is_joined = bool(words) and words[0].key in COORDINATORS
     while words and words[0].key in {"and", "but", "or"}:
         words = words[1:]
     head = [word.key for word in words][:2]
+    if is_limited:  # "but only if they hang high enough"
+        return [Reason("condition", source=text_of(words))]
+    if is_joined and head[1:] == ["that"]:  # "and said that ...": another statement
+        return []
     if head[:1] == ["not"] and _is_contrast(words, kept):
         return []
     if is_condition(words, kept) or head == ["other", "than"] or head[:1] == ["not"]:
@@ -230,6 +240,12 @@ def _clause_reasons(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> li
     if len(words) <= 6 and (head[:1] == ["according"] or is_reporting):
         return [Reason("attribution", source=text_of(words))]
     return []
+
+
+def begins_limit(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words begin with "only if", "only on" or the like, and not with what only one is or does."""
+    keys = [word.key for word in words[:2]]
+    return keys[:1] == ["only"] and len(keys) == 2 and keys[1] in PREPOSITIONS | CONDITIONS | _TEMPORAL_HEADS
 
 
 def _is_contrast(words: Sequence[ClaimWord], kept: Sequence[ClaimWord]) -> bool:
@@ -524,7 +540,14 @@ def _cuts_agents(kept: Sequence[ClaimWord], words: Sequence[ClaimWord]) -> bool:
     agent = kept[by + 1 :]
     is_passive = by > 1 and (is_past_form(kept[by - 1]) or is_past_form(kept[by - 2]))  # "was paid for by"
     is_agent = is_passive and agent and not any(word.key in PREPOSITIONS for word in agent)
-    return bool(is_agent) and not any(word.is_number for word in agent) and goes_on_as_list(words)
+    if not is_agent or any(word.is_number for word in agent) or not goes_on_as_list(words):
+        return False
+    return words[0].key != "and" or is_shared_deed(kept[:by])
+
+
+def is_shared_deed(words: Sequence[ClaimWord]) -> bool:
+    """Return whether words end with what several do to one thing together: "was paid", "was written"."""
+    return any(word.key in _ACHIEVED for word in words[-2:])
 
 
 def goes_on_as_list(words: Sequence[ClaimWord]) -> bool:
@@ -535,7 +558,8 @@ def goes_on_as_list(words: Sequence[ClaimWord]) -> bool:
     is_list = joint == 0 or "," in words[0].gap
     following = words[joint + 1]
     is_noun = following.is_name or following.key in DETERMINERS
-    return is_list and is_noun and not find_verb(words[:joint]) and not _begins_clause(words[joint:])
+    last = next((i for i in range(joint + 2, len(words)) if words[i].key in {"and", "but"}), len(words))
+    return is_list and is_noun and not find_verb(words[:joint]) and not _begins_clause(words[joint:last])
 
 
 _MOST_AGENTS = 10
@@ -543,7 +567,9 @@ _MOST_AGENTS = 10
 
 def _begins_clause(words: Sequence[ClaimWord]) -> bool:
     """Return whether "and ..." goes on with another statement, as far as its next comma."""
-    return bool(find_verb(next(_split_at(words, PARTING))[1:]))
+    clause = next(_split_at(words, PARTING))
+    end = next((i for i in range(1, len(clause)) if clause[i].key in RELATIVES | _CASES), len(clause))
+    return bool(find_verb(clause[1:end]))
 
 
 def _cuts_case(kept: Sequence[ClaimWord], words: Sequence[ClaimWord]) -> bool:
@@ -597,6 +623,8 @@ def _object_cut(words: Sequence[ClaimWord], previous: ClaimWord | None, kept: Se
         return [Reason("unit", source=text_of(words[:2]))]
     if first in {"or", "nor", "only"}:
         return [Reason("quantifier", source=text_of(words))]
+    if first in AUXILIARIES and kept and kept[-1].is_content and find_verb(kept):  # the subject of what follows
+        return [Reason("left out", source=text_of(words))]
     if first in _SCOPES and any(_is_ranking(word) for word in kept[-4:]) and len(words) > 1 and not _is_not_only(kept):
         ranked = not any(word.key in _UNRANKED for word in kept[-3:])
         if ranked and not (words[1].is_number and words[1].quantity is not None):

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from itertools import pairwise
 
 from roma_core.citations.align import Alignment, Edit, find_run
 from roma_core.citations.codes import CODE_PREFIX
@@ -142,6 +143,8 @@ def _edit_reasons(
     if _is_expanded_name(edit, new, next_claim, source):
         return find_left_out(edit, present, next_source, source.words)
     before = present[edit.source_index - 1] if edit.source_index else None
+    if _is_named_fully(edit, new, next_claim, before, source):
+        return []
     if _is_finite_verb(edit, new, before, next_source):
         return []
     return [_difference(new, edit, moved)]
@@ -206,7 +209,7 @@ def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason
         return Reason("code" if all(codes) else "name", ours, theirs, is_slot)
     if numbers:
         is_unit = any(_same_number(a, b) for a in numbers for b in other_numbers)
-        is_other_value = any(_are_of_one_kind(a, b) for a in numbers for b in other_numbers)
+        is_other_value = any(are_of_one_kind(a, b) for a in numbers for b in other_numbers)
         return Reason("unit" if is_unit else "number", ours, theirs, is_slot and (is_unit or is_other_value))
     if any(is_opposite(a, b) for a in new for b in edit.source):
         return Reason("direction", ours, theirs, is_slot)
@@ -220,7 +223,7 @@ def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason
     return Reason("word", ours, theirs)
 
 
-def _are_of_one_kind(a: ClaimWord, b: ClaimWord) -> bool:
+def are_of_one_kind(a: ClaimWord, b: ClaimWord) -> bool:
     """Return whether two numbers may say the same of a thing: dates, or amounts of one unit."""
     if a.quantity is None or b.quantity is None:
         return (a.quantity is None) == (b.quantity is None)
@@ -289,6 +292,19 @@ def _is_expanded_name(edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWor
         return False
     keys = [*(word.key for word in new), next_claim.key]
     return find_run(keys, source.keys) >= 0 and is_unambiguous(next_claim.key, new[-1].key, source.words)
+
+
+def _is_named_fully(
+    edit: Edit, new: Sequence[ClaimWord], noun: ClaimWord | None, before: ClaimWord | None, source: SourceWords
+) -> bool:
+    """Return whether "the replacement buses" stands for the source's "the buses": the passage has no others."""
+    if noun is None or edit.source or before is None or before.key not in {"the", "these"}:
+        return False
+    is_plain = all(word.is_content and word.kind == "word" and word.gap == " " for word in (*new, noun))
+    if not is_plain or find_run([*(word.key for word in new), noun.key], source.keys) < 0:
+        return False
+    kinds = [a.key for a, b in pairwise(source.words) if b.key == noun.key and a.is_content and not b.gap.strip()]
+    return set(kinds) == {new[-1].key}
 
 
 def _is_finite_verb(

@@ -97,7 +97,12 @@ sent sent, spend spent spent, hold held held, keep kept kept, find found found, 
 brought, catch caught caught, think thought thought, tell told told, burn burnt burnt, strike struck struck, shoot shot
 shot, bear bore born, stand stood stood, feed fed fed, hear heard heard, fly flew flown, ride rode ridden, bite bit
 bitten, swear swore sworn, tear tore torn, freeze froze frozen, hang hung hung, dig dug dug, overthrow overthrew
-overthrown, lend lent lent, die died died, add added added
+overthrown, lend lent lent, put put put, spin spun spun, sleep slept slept, feel felt felt, seek sought sought, sweep
+swept swept, deal dealt dealt, mean meant meant, shake shook shaken, swing swung swung, swim swam swum, ring rang
+rung, drink drank drunk, shrink shrank shrunk, stick stuck stuck, weave wove woven, lay laid laid, forgive forgave
+forgiven, forbid forbade forbidden, arise arose arisen, wake woke woken, understand understood understood, withdraw
+withdrew withdrawn, undergo underwent undergone, undertake undertook undertaken, sit sat sat, get got
+got, die died died, add added added
 """
 _FORMS = [tuple(forms.split()) for forms in _IRREGULAR.replace("\n", " ").split(",")]
 IRREGULAR_PASTS: frozenset[str] = frozenset(past for _, past, _ in _FORMS)
@@ -120,6 +125,22 @@ ADVERBS = frozenset(
     "currently together twice not just".split()
 )
 """Words that may stand between a subject and its verb."""
+_AGENTS = """
+leader led, founder founded, author wrote, writer wrote, owner owned, winner won, inventor invented, discoverer
+discovered, builder built, designer designed, creator created, composer composed, painter painted, editor edited,
+translator translated, organizer organized, chair chaired, chairman chaired, producer produced, publisher published,
+director directed, manager managed, supplier supplied, architect designed, operator operated, maker made, teacher taught
+"""
+AGENTS: dict[str, str] = dict(pair.split() for pair in _AGENTS.split(","))
+"""Nouns for who does something, and the past of what they do."""
+PLAIN_VERBS = frozenset(
+    "accept apply arrive ask become begin belong breathe bring build buy carry choose clean close come consist contain "
+    "cost cover cross depart differ drink drive earn eat enter explain feed find finish fly get give go grow have help "
+    "include keep know lay lead learn leave lie live lose make meet need occur offer open own pay play produce provide "
+    "publish reach read receive remain rent require ride rise run sail see sell send serve sit sleep speak spend stand "
+    "start stay stop swim take teach tell travel use visit wait walk want wear weigh win work write".split()
+)
+"""Verbs in the form that they have behind a plural, as far as few nouns have it too."""
 DIRECTIONAL_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "anti", "mis", "counter", "de", "under", "over")
 """Prefixes that turn a word around: *likely* and *unlikely*."""
 
@@ -270,11 +291,42 @@ holidays vacations, the_flat the_apartment, a_flat an_apartment, flats apartment
 motorway highway, pupil student, pupils students, injured hurt, gets_to reaches, told informed, tell inform,
 tells informs, lowers reduces, lowered reduced, lower reduce, look_for seek, point_out note, pointed_out noted,
 deadline closing_date, mistake error, mistakes errors, kept held, terminate end, terminates ends, terminated ended,
-turn switch, turns switches, turned switched, feeds_on eats, feed_on eat, each every
+turn switch, turns switches, turned switched, feeds_on eats, feed_on eat, each every,
+due owing, immediately at_once right_away, serves_as is_used_as, served_as was_used_as, stays remains, stay
+remain, stayed remained, favors prefers, resembles looks_like, resemble look_like, returns comes_back
 """
+_VERB_SYNONYMS = """
+replace substitute, supervise oversee, assist help, choose select, repair fix mend, fund finance, reject turn_down,
+succeed take_over_from, predict forecast, inspect examine check, raise increase, reduce lower cut, prohibit ban forbid,
+permit allow, complete finish, reveal disclose, assess evaluate, allocate assign, discard throw_away, purchase acquire,
+obtain get receive, leave depart, gather collect, modify alter change, demolish pull_down tear_down,
+discuss talk_about, demand call_for, search look_through, continue go_on, return come_back, mail send, propose suggest,
+join become_a_member_of, lift raise, maintain keep_up, renew extend, damage harm, destroy ruin, enter go_into,
+explain clarify, hire employ, display exhibit, notify inform, employ use, construct build,
+remove take_away, distribute hand_out, cancel call_off, postpone put_off, establish set_up found, tolerate put_up_with,
+accompany go_with, accompany escort, verify check, cause lead_to, cause bring_about
+"""
+"""Verbs in common use for each other in their infinitive; ``SYNONYMS`` has them in all forms."""
+
+
+def _inflect(verb: str) -> tuple[str, ...]:
+    """Return infinitive, third person, past and participle of a verb; those of its first word for a phrase."""
+    base, joint, rest = verb.partition("_")
+    third = f"{base[:-1]}ies" if base.endswith("y") and base[-2] not in "aeiou" else f"{base}s"
+    third = f"{base}es" if base.endswith(("ss", "sh", "ch", "x", "o")) else third
+    regular = f"{base[:-1]}ied" if third.endswith("ies") else f"{base}d" if base.endswith("e") else f"{base}ed"
+    past, participle = next(((two, three) for one, two, three in _FORMS if one == base), (regular, regular))
+    return tuple(f"{form}{joint}{rest}" for form in (base, third, past, participle))
+
+
+_VERB_GROUPS = [
+    " ".join(forms)
+    for group in _VERB_SYNONYMS.replace("\n", " ").split(",")
+    for forms in zip(*(_inflect(verb) for verb in group.split()), strict=True)
+]
 SYNONYMS: dict[tuple[str, ...], frozenset[int]] = {}
 """Words and short phrases in common use for each other, in one form each: the groups that each belongs to."""
-for _number, _group in enumerate(_SYNONYMS.replace("\n", " ").split(",")):
+for _number, _group in enumerate([*_SYNONYMS.replace("\n", " ").split(","), *_VERB_GROUPS]):
     for _member in _group.split():
         _phrase = tuple(_member.split("_"))
         SYNONYMS[_phrase] = SYNONYMS.get(_phrase, frozenset()) | {_number}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from roma_core.citations.lexicon import (
     ATTRIBUTIONS,
@@ -16,6 +17,7 @@ from roma_core.citations.lexicon import (
     DETERMINERS,
     MODALS,
     NEGATIONS,
+    PLAIN_VERBS,
     PREPOSITIONS,
 )
 from roma_core.citations.numbers import CURRENCIES
@@ -67,6 +69,8 @@ def read_paraphrases(words: Sequence[ClaimWord]) -> Iterator[Words]:
     yield from _deadlines(words)
     yield from _parts_of_all(words)
     yield from _gapped_clauses(words)
+    yield from _gapped_values(words)
+    yield from _no_differences(words)
     yield from _purposes(words)
     yield from _life_dates(words)
     yield from _not_only(words)
@@ -142,7 +146,7 @@ def _new_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
         if not any(word.is_number for word in (*subject, *rest)):
             yield [*subject, make_word("is", like), make_word("now", like), high, *rest]
             yield [*subject, make_word("is", like), high, *rest]
-            yield [*subject, *make_phrase("is now", like), high, *make_phrase("instead of", like), low, *rest]
+            yield [*subject, *make_phrase("is now", like), high, make_word("not", like), low, *rest]
         return
 
 
@@ -259,6 +263,45 @@ def _gapped_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         head = next(i for i in range(be) if words[i + 1].key in ends or i + 1 == be)
         subject = [*subject[:-1], words[head]]
     yield [replace(subject[0], gap=" "), *subject[1:], *words[be : be + 2], *words[joint:]]
+
+
+def _gapped_values(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "adults pay 4 euros" and "children pay 2 euros" for "adults pay 4 euros, children 2 euros"."""
+    plain = next((i for i in range(1, min(8, len(words))) if words[i].key in PLAIN_VERBS), 0)
+    verb = plain or find_verb(words)
+    if not 0 < verb < len(words) - 3 or not words[verb + 1].is_number or words[verb + 1].quantity is None:
+        return
+    value = words[verb + 1]
+    borders = [index for index in range(verb + 2, len(words)) if set(words[index].gap) & PARTING]
+    for begin, end in pairwise([*borders, len(words)]):
+        part = words[begin:end]
+        part = part[1:] if part[0].key in {"and", "but"} else part
+        is_bare = len(part) > 1 and part[-1].quantity is not None and not part[-1].quantity.unit
+        bare = len(part) - 1 if is_bare else 0
+        place = next((i for i in range(1, len(part)) if _is_value_like(part[i], value)), bare)
+        subject = part[:place]
+        if place and not any(word.key in AUXILIARIES | PREPOSITIONS for word in (*subject[:1], *part[place + 1 :])):
+            amount = _with_unit_of(part[place], value)
+            yield [replace(subject[0], gap=" "), *subject[1:], words[verb], amount, *part[place + 1 :]]
+
+
+def _no_differences(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "there was no difference in S between G" for "S did not differ between G"."""
+    for index in range(1, len(words) - 2):
+        does, denial, verb = words[index : index + 3]
+        if does.key not in {"did", "does"} or denial.key != "not" or verb.key != "differ":
+            continue
+        end = index + 3
+        manner = [make_word("significant", verb)] if words[end:] and words[end].key == "significantly" else []
+        be = "was" if does.key == "did" else "is"
+        no = [make_word("no", denial), *manner, *make_phrase("difference in", verb), *words[:index]]
+        yield [*make_phrase(f"there {be}", verb), *no, *words[end + len(manner) :]]
+        return
+
+
+def _is_value_like(word: ClaimWord, value: ClaimWord) -> bool:
+    """Return whether a number may stand for another one's of the same unit: "children 2 euros"."""
+    return word.quantity is not None and value.quantity is not None and word.quantity.unit == value.quantity.unit
 
 
 def _purposes(words: Sequence[ClaimWord]) -> Iterator[Words]:

@@ -237,7 +237,8 @@ def _at_apposition(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
 
 
 def _at_last_apposition(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
-    """Take "S V N, a doctor" apart: S V N, and N is a doctor."""
+    """Take "S V N, a doctor" apart: S V N, and N is a doctor; "S V her brother, N": S V her brother, and N is he."""
+    yield from _at_last_name(words)
     for begin in range(3, len(words) - 1):
         is_kind = "," in words[begin].gap and words[begin].key in {"a", "an", "the"} and words[begin - 1].is_name
         if not is_kind or len(words) - begin > 5 or find_verb(words[begin:]):
@@ -249,6 +250,17 @@ def _at_last_apposition(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
             beside = [replace(words[begin], gap=" "), *words[begin + 1 :]]
             yield [list(words[:begin]), [*words[first:begin], make_word(be, words[begin]), *beside]]
         return
+
+
+def _at_last_name(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:
+    begin = next((i for i in range(3, len(words)) if "," in words[i].gap), 0)
+    name = words[begin:]
+    first = next((i for i in range(begin - 1, max(1, begin - 4), -1) if words[i].key in DETERMINERS), 0) if begin else 0
+    if not first or len(name) > 3 or not all(word.is_name for word in name):
+        return
+    for be in ("is", "was"):
+        who = [replace(name[0], gap=" "), *name[1:], make_word(be, name[0])]
+        yield [list(words[:begin]), [*who, *words[first:begin]]]
 
 
 def _at_speaker(words: Sequence[ClaimWord]) -> Iterator[list[Words]]:

@@ -12,14 +12,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from roma_core.citations.lexicon import PREPOSITIONS, WEEKDAYS
-from roma_core.citations.numbers import FRACTION_WORDS, Quantity
+from roma_core.citations.numbers import CURRENCIES, FRACTION_WORDS, Quantity
 from roma_core.citations.words import ClaimWord, WordKind, replace_runs
 
 _BOUND_PHRASES = {
     "at least": "at least,no less than,no fewer than,not less than,not fewer than,a minimum of,minimum of",
     "at most": "at most,no more than,not more than,up to,a maximum of,maximum of",
-    "more than": "more than,older than,greater than,over,above,in excess of,upwards of,upward of",
-    "less than": "less than,younger than,fewer than,under,below",
+    "more than": "more than,older than,greater than,larger than,bigger than,over,above,in excess of,upwards of,"
+    "upward of",
+    "less than": "less than,younger than,fewer than,smaller than,under,below",
     "about": "about,around,approximately,roughly,circa,some,more or less",
     "almost": "nearly,almost,close to,just under,just below,a little under,slightly under,a little less than,"
     "slightly less than,not quite",
@@ -55,6 +56,7 @@ _PERIODS = frozenset("hour day week month quarter year".split())
 _SINGLE_BEFORE = BOUND_NAMES | frozenset(
     "in under over about around nearly almost within than just lasts lasted takes took for".split()
 )
+_BEHIND_SINGLE = frozenset("late later early earlier ago before after".split())
 _SINGLES = frozenset("minute hour day week month year".split())
 _FREQUENT = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}
 _TIMES_OVER = {"twice": 2, "thrice": 3}
@@ -83,6 +85,8 @@ def read_phrases(words: Sequence[ClaimWord]) -> list[ClaimWord]:
         _initial_at,
         _single_at,
         _half_hour_at,
+        _and_a_half_at,
+        _free_at,
         _extra_at,
         _age_at,
         _no_one_at,
@@ -246,6 +250,9 @@ def _rate_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWor
     behind_number = any(other.is_number for other in words[max(0, index - 2) : index])
     if word.key in {"a", "an"} and behind_number and _is_rate_at(words, index + 1):
         return 1, [replace(word, key="per", stem="per")]
+    is_article = word.key in {"a", "an"} and not word.gap.strip()
+    if is_article and 0 < index < len(words) - 1 and _is_price_for(words[index - 1], words[index + 1]):
+        return 1, [replace(word, key="per", stem="per")]
     follows_number = any(other.is_number for other in words[max(0, index - 6) : index])
     is_article = word.key in {"a", "an"} and bool(index) and _is_noun_like(words[index - 1])
     if (is_article or word.key in {"each", "every"}) and follows_number and _is_rate_at(words, index + 1):
@@ -308,7 +315,8 @@ def _weekday_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[Claim
 
 def _single_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
     """Read the "an hour" of "just under an hour" as one hour."""
-    is_single = words[index].key in {"a", "an"} and index and words[index - 1].key in _SINGLE_BEFORE
+    is_late = index + 2 < len(words) and words[index + 2].key in _BEHIND_SINGLE
+    is_single = words[index].key in {"a", "an"} and index and (words[index - 1].key in _SINGLE_BEFORE or is_late)
     if not is_single or index + 1 >= len(words) or words[index + 1].key not in _SINGLES:
         return None
     if any(word.is_number for word in words[max(0, index - 2) : index]):
@@ -323,6 +331,26 @@ def _half_hour_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[Cla
         return None
     half = Quantity(Decimal(30), "minute")
     return 3, [_merge(words[index : index + 3], half.key, half)]
+
+
+def _and_a_half_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "an hour and a half" and "two and a half hours" as one amount."""
+    first = words[index]
+    if first.key in {"a", "an"} and _keys(words, index + 2, 3) == ("and", "a", "half"):
+        unit, whole, size = words[index + 1].key, Decimal(1), 5
+    elif first.quantity is not None and not first.quantity.unit and _keys(words, index + 1, 3) == ("and", "a", "half"):
+        unit, whole, size = "".join(_keys(words, index + 4, 1)).removesuffix("s"), first.quantity.value, 5
+    else:
+        return None
+    if unit not in _SINGLES:
+        return None
+    amount = Quantity(whole + Decimal("0.5"), unit)
+    return size, [_merge(words[index : index + size], amount.key, amount)]
+
+
+def _free_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
+    """Read "free of charge" as "free"."""
+    return (3, [words[index]]) if _keys(words, index, 3) == ("free", "of", "charge") else None
 
 
 def _extra_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
@@ -355,6 +383,12 @@ def _no_one_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimW
     """Read "no one" as "nobody"."""
     is_two = _keys(words, index, 1) == ("no",) and index + 1 < len(words) and words[index + 1].text.casefold() == "one"
     return (2, [_merge(words[index : index + 2], "nobody")]) if is_two else None
+
+
+def _is_price_for(price: ClaimWord, thing: ClaimWord) -> bool:
+    """Return whether "0.35 euros a share" says what one of a thing costs."""
+    is_price = price.quantity is not None and price.quantity.unit in CURRENCIES
+    return is_price and thing.kind == "word" and thing.is_content and not thing.is_name and thing.gap == " "
 
 
 def _is_rate_at(words: Sequence[ClaimWord], index: int) -> bool:
@@ -417,7 +451,7 @@ def _initial_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[Claim
 
 def _except_at(words: Sequence[ClaimWord], index: int) -> tuple[int, list[ClaimWord]] | None:
     """Read the "but" of "all rooms but the cellar" as "except", and "A rather than B" as "A, not B"."""
-    if index and _keys(words, index, 2) == ("rather", "than") and index + 2 < len(words):
+    if index and _keys(words, index, 2) in {("rather", "than"), ("instead", "of")} and index + 2 < len(words):
         return 2, [replace(_merge(words[index : index + 2], "not"), gap=", ")]
     before = {word.key for word in words[max(0, index - 3) : index]}
     if words[index].key != "but" or words[index].gap.strip() or not before & _TOTALS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from roma_core.citations.cuts import text_of
-from roma_core.citations.differences import bind_numbers, is_opposite
+from roma_core.citations.differences import are_of_one_kind, bind_numbers, is_opposite
 from roma_core.citations.lexicon import (
     DENIALS,
     DETERMINERS,
@@ -157,7 +157,8 @@ def _open_reasons(
     if missing:
         others = [word for word in window.words if word.is_number]
         is_all = len(missing) == len(numbers)
-        yield Reason("number", text_of(missing), text_of(others[:3]) if is_all else "")
+        is_other_value = any(are_of_one_kind(word, other) for word in missing for other in others)
+        yield Reason("number", text_of(missing), text_of(others[:3]) if is_all else "", is_slot=is_other_value)
     if (denied := _find_denied(bound, window.words)) is not None:
         yield denied
     foreign = [w for w in content if w.is_name and w.stem not in window.stems and w.stem not in window.known]
@@ -238,6 +239,9 @@ def _year_of(word: ClaimWord) -> int:
     return int(word.text) if word.quantity is not None and re.fullmatch(r"\d{4}", word.text) else 0
 
 
+_BANS = frozenset("forbidden prohibited banned forbids prohibits bans excluded exempt".split())
+
+
 @dataclass(frozen=True)
 class _Denial:
     word: ClaimWord
@@ -259,6 +263,8 @@ def _find_denied(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> Reas
     if bool(claimed) == bool(said) or (claimed and any(not denial.predicate for denial in theirs)):
         return None
     is_opposite_said = any(denial.predicate & shared for denial in (*claimed, *said))
+    if claimed and {word.key for word in quote} & _BANS:  # "may not be used" of "is forbidden"
+        is_opposite_said = False
     words = text_of(denial.word for denial in claimed), text_of(denial.word for denial in said)
     return Reason("negation", *words, is_slot=is_opposite_said)
 

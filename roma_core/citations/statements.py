@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from roma_core.citations.cuts import find_condition, goes_on_under_case, is_joint
+from roma_core.citations.cuts import begins_limit, find_condition, goes_on_under_case, is_joint, is_shared_deed
 from roma_core.citations.lexicon import (
     ADVERBS,
     ATTRIBUTIONS,
@@ -69,6 +69,7 @@ def read_statements(words: Sequence[ClaimWord], topic: Sequence[ClaimWord] = ())
     yield from read_clauses(words)
     yield from _predicates(words)
     yield from _subjects(words)
+    yield from _single_agents(words)
     yield from _contrasts(words)
     yield from _beside_subject(words)
     yield from _participles_beside(words)
@@ -140,7 +141,10 @@ def read_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
     for index in range(opening + 2, len(words) - 2):
         is_joined = words[index].key in _BETWEEN_CLAUSES and "," in words[index].gap
         begin = index + 1 if is_joined else index
-        is_border = is_joined or ";" in words[index].gap
+        if _begins_beside(words, borders[-1], index):
+            borders.append(index)
+            continue
+        is_border = (is_joined and not begins_limit(words[begin:])) or ";" in words[index].gap
         if is_border and (find_verb(words[begin:]) or _may_be_order(words[begin:])):
             borders.append(index)
     if len(borders) == 1:
@@ -152,6 +156,38 @@ def read_clauses(words: Sequence[ClaimWord]) -> Iterator[Words]:
         is_of_all = condition < len(words) and "," in words[condition].gap
         tail = words[condition:] if is_of_all else ()
         yield [*words[:opening], replace(clause[0], gap=" "), *clause[1:], *tail]
+        if number == 1 and (named := _with_antecedent(clause, words[borders[0] : begin])):
+            yield [*named, *tail]
+        owner = words[: find_verb(words)]
+        if clause[0].key in {"his", "her"} and owner and all(word.text[:1].isupper() for word in owner):
+            yield [*owner, *clause[1:], *tail]
+
+
+def _with_antecedent(clause: Sequence[ClaimWord], before: Sequence[ClaimWord]) -> Words:
+    """Return "the crew repaired the engine" for "and the crew repaired it" behind "the engine failed"."""
+    place = next((i for i, word in enumerate(clause) if i > 1 and word.key == "it"), 0)
+    verb = find_verb(before)
+    is_only = verb and not any(word.key in DETERMINERS or word.is_name for word in before[verb:])
+    is_thing = before[0].key in DETERMINERS and not any(word.key in PREPOSITIONS for word in before[:verb])
+    return [*clause[:place], *before[:verb], *clause[place + 1 :]] if place and is_only and is_thing else []
+
+
+def _begins_beside(words: Sequence[ClaimWord], start: int, index: int) -> bool:
+    """Return whether a clause of its own begins at ``index`` behind a comma alone: "Ann cooks, Tom lays the table"."""
+    first = words[index]
+    is_plain = first.is_content and index + 1 < len(words) and words[index + 1].key in AUXILIARIES
+    is_subject = first.is_name or first.key in DETERMINERS or (first.is_content and first.key.endswith("s")) or is_plain
+    opening = words[start]
+    is_bound = opening.key in PREPOSITIONS | CONDITIONS | AUXILIARIES | _BOUND_CLAUSES or is_past_form(opening)
+    if first.gap.strip() != "," or not is_subject or is_bound:
+        return False
+    end = next((i for i in range(index + 1, len(words)) if set(words[i].gap) & PARTING), len(words))
+    return bool(find_verb(words[start:index])) and bool(find_verb(words[index:end]))
+
+
+_BOUND_CLAUSES = frozenset(
+    "although though because since as when whenever once while whereas so among according".split()
+)
 
 
 # --- two predicates of one subject -----------------------------------------------------------------------------------
@@ -219,9 +255,22 @@ def _subjects(words: Sequence[ClaimWord]) -> Iterator[Words]:
         yield [replace(second[0], gap=" "), *second[1:], *predicate]
 
 
+def _single_agents(words: Sequence[ClaimWord]) -> Iterator[Words]:
+    """Yield "S was V-ed by A" and "by B" for "S was V-ed by A and B", where they need not do it together."""
+    by = next((i for i in range(2, len(words) - 3) if words[i].key == "by" and is_past_form(words[i - 1])), 0)
+    joint = next((i for i in range(by + 2, min(by + 5, len(words) - 1)) if words[i].key == "and"), 0) if by else 0
+    agent = words[by + 1 : joint]
+    is_named = bool(agent) and all(word.is_name for word in (*agent, words[joint + 1]))
+    if is_named and not is_shared_deed(words[:by]) and not any("," in word.gap for word in agent):
+        yield list(words[:joint])
+        yield [*words[: by + 1], *words[joint + 1 :]]
+
+
 def _second_predicate(words: Sequence[ClaimWord], verb: int, begin: int) -> Words:
     """Return the words of a second predicate with the auxiliary of the first; none where there is no predicate."""
     first, word = words[verb], words[begin]
+    if word.is_name:  # "written by Ann Falk and Jonas Wirth"
+        return []
     following = words[begin + 1] if begin + 1 < len(words) else None
     rest = [replace(word, gap=" "), *words[begin + 1 :]]
     if first.key in MODALS:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from roma_core.citations.align import align, copied_share, find_run
 from roma_core.citations.computed import compute_statements
 from roma_core.citations.conclusions import turn_nominal
+from roma_core.citations.constituents import arrangements, match_synonyms
 from roma_core.citations.cuts import (
     find_cut_after,
     find_cut_before,
@@ -334,6 +335,21 @@ def _is_stated(claim: Sequence[ClaimWord], unit: PassageUnit, source: SourceWord
             words = match_forms(statement, turn)
             if _says_from_beginning(match_forms(turn, words), words, unit, source):
                 return True
+        if _says_arranged(claim, statement, unit, source):
+            return True
+    return False
+
+
+def _says_arranged(
+    claim: Sequence[ClaimWord], statement: Sequence[ClaimWord], unit: PassageUnit, source: SourceWords
+) -> bool:
+    """Return whether a claim says a statement in another voice, order and extent at once."""
+    for ours, theirs in arrangements(claim, statement):
+        words = match_forms(theirs, ours)
+        wanted = match_forms(ours, words)
+        wanted, words = match_synonyms(wanted, words)
+        if _says_from_beginning(wanted, words, unit, source):
+            return True
     return False
 
 
