@@ -461,13 +461,40 @@ _CLOCK: re.Pattern[str] = re.compile(
 
 
 def _compare_clocks(question: str, first: str, second: str) -> Conflict | None:
-    """Return how the times of day differ; None where one is the same, or only one sentence names any."""
+    """Return how the times of day differ; None where one is the same, or only one sentence names any.
+
+    Spans of time that have one end in common differ by the other: "from 17:00 to 23:00" and "from 18:00 to 23:00".
+    """
     given = set(_CLOCK.findall(question))
     mine = {found.groups(): found[0] for found in _CLOCK.finditer(first) if found.groups() not in given}
     theirs = {found.groups(): found[0] for found in _CLOCK.finditer(second) if found.groups() not in given}
-    if not mine or not theirs or mine.keys() & theirs.keys():
+    if not mine or not theirs:
         return None
+    if mine.keys() & theirs.keys():
+        return _compare_spans_of_clock(first, second)
     return Conflict("time", tuple(mine.values()), tuple(theirs.values()))
+
+
+_TO = re.compile(r"\s*(?:to|until|till|[-–—])\s*", re.IGNORECASE)
+
+
+def _compare_spans_of_clock(first: str, second: str) -> Conflict | None:
+    """Return how the only span of each sentence differs; None where they speak of other days of the week."""
+    spans = [_list_spans_of_clock(text) for text in (first, second)]
+    days = [{day for day in WEEKDAYS if day in text.casefold()} for text in (first, second)]
+    if any(len(own) != 1 for own in spans) or spans[0].keys() == spans[1].keys() or days[0] != days[1]:
+        return None
+    return Conflict("time", tuple(spans[0].values()), tuple(spans[1].values()))
+
+
+def _list_spans_of_clock(text: str) -> dict[tuple[object, object], str]:
+    """Return the spans of time in a text by their ends, as they are written."""
+    pairs = pairwise(_CLOCK.finditer(text))
+    return {
+        (start.groups(), end.groups()): text[start.start() : end.end()]
+        for start, end in pairs
+        if _TO.fullmatch(text, start.end(), end.start())
+    }
 
 
 def _compare_opposites(

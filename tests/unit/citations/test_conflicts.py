@@ -156,3 +156,19 @@ def test_amounts_in_other_units_are_compared_where_they_are_of_one_order() -> No
     asked = "How long does it fly?"
     assert find_answer_conflict(asked, "It flies for 38 minutes.", "It flew on six days.") is None
     assert find_answer_conflict(asked, "It flies for 38 minutes.", "It flew for an hour.") is not None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "times"),
+    [
+        ("The bar opens on Fridays from 18:00 to 23:00.", "From June the bar opens on Fridays from 17:00 to 23:00.",
+         ("17:00 to 23:00",)),
+        ("The bar opens on Fridays from 18:00 to 23:00.", "The bar opens on Fridays from 18:00 to 23:00.", None),
+        ("The bar opens on Fridays from 18:00 to 23:00.", "The bar opens on Sundays from 11:00 to 23:00.", None),
+    ],
+)  # fmt: skip
+def test_spans_of_time_with_one_end_in_common_differ_by_the_other(
+    first: str, second: str, times: tuple[str, ...] | None
+) -> None:
+    found = find_answer_conflict("When does the bar open on Fridays?", first, second)
+    assert (found.second if found is not None else None) == times
