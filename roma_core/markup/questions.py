@@ -120,6 +120,8 @@ _WHEN = re.compile(
     r"|\bwhat (?:is|was) the (?:\w+ )?(?:date|deadline)\b",
     re.IGNORECASE,
 )
+_ENDS_WITH_WHAT = re.compile(r"\b(?!(?:and|by|for|from|in|of|on|or|to|with)\b)\w+\s+what\W*$", re.IGNORECASE)
+"""The end of "When the lava cools, it becomes what?", which asks for no time."""
 _HOW_MANY = re.compile(
     r"\bhow many\b|\b(?:what is|what's) the number of\b|^\W*number of\b|\bcount (?:the|of|all)\b", re.IGNORECASE
 )
@@ -317,7 +319,7 @@ def _classify(text: str) -> tuple[QuestionKind, str]:
         return "table_filter", ""
     if _WHO.search(text):
         return "who", ""
-    if _WHEN.search(text):
+    if _WHEN.search(text) and not _ENDS_WITH_WHAT.search(text):
         return "when", ""
     if _LIST_VERB.match(text):
         return "list", ""

@@ -29,7 +29,9 @@ _UNITS: Final[dict[ValueType, frozenset[str]]] = {
 _PHRASES: Final[dict[ValueType, re.Pattern[str]]] = {
     "money": re.compile(
         r"\b(?:free|nothing|gratis|included|no (?:charge|fee|cost)|without charge|kilo-?euros?"
-        r"|(?:pounds?|pence|euros?|dollars?|cents?|francs?|crowns?|rupees?|yen|yuan)(?! of\b))\b",
+        r"|(?:pounds?|pence|euros?|dollars?|cents?|francs?|crowns?|rupees?|yen|yuan)(?! of\b))\b"
+        r"|\d\s?(?:(?:million|billion|thousand)\s)?(?:bahts?|dinars?|dirhams?|drachmas?|forints?|guilders?|kronas?|kron[aeo]r?"
+        r"|lir[ae]s?|marks?|pesos?|rand|reais|riyals?|rou?bles?|shekels?|shillings?|won|zlot(?:y|ys|ies))\b",
         re.I,
     ),
     "duration": re.compile(
@@ -95,7 +97,8 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     (r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}temperature\b", "temperature"),
     (r"what (?:will|does|do|did|would|must|should) .*\b(?:cost|charge|pay)\b(?! (?:attention|heed|for\b))", "money"),
     (
-        r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}"
+        r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? "
+        r"(?!\w*[^\Wsu]s (?:price|cost|fee|fare|rent|salarie|wage)s\b)(?:\w+\s+){0,1}"
         r"(?:price|cost|fee|fare|rent|turnover|revenue|salary|wage|toll|deposit)s?\b"
         r"(?! (?:list|tag|range|model|type))",
         "money",

@@ -29,6 +29,8 @@ from roma_core.markup.questions import (
         ("Whose signature is needed?", "who"),
         ("When was the bridge built?", "when"),
         ("On which date is the party?", "when"),
+        ("When the lava cools, it becomes what?", "open"),
+        ("When does it open, or what?", "when"),
         ("How many people live there?", "how_many"),
         ("List all suppliers.", "list"),
         ("Which types of leave are there?", "list"),
