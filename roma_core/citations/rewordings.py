@@ -99,8 +99,12 @@ def judge_rewording(
     window: SourceWindow,
     source: SourceWords,
     extra: tuple[Reason, ...],
+    turned: tuple[Reason, ...],
 ) -> Support:
-    """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs."""
+    """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs.
+
+    ``turned`` are the words that its nearest sentence has in another order: they decide where nothing else does.
+    """
     if framed := remove_frame(wanted):
         wanted, content = framed, [word for word in framed if word.is_content] or content
     reasons = list(extra) + list(_open_reasons(wanted, content, window, source))
@@ -122,8 +126,11 @@ def judge_rewording(
     if is_told and says_enough and not reasons:
         return Support(window.start, window.end, "supported", score)
     missing = text_of([word for word in content if word.stem not in window.stems and word.stem not in window.known])
-    lacking = (Reason("coverage", missing),) if missing and not reasons else ()
-    return Support(window.start, window.end, "partial", score, (*reasons, *lacking))
+    if not reasons and missing:
+        reasons = [Reason("coverage", missing)]
+    elif not reasons:
+        reasons = list(turned) or [Reason("order", text_of(content))]
+    return Support(window.start, window.end, "partial", score, tuple(reasons))
 
 
 def _is_edited(content: Sequence[ClaimWord], source: SourceWords) -> bool:

@@ -121,7 +121,8 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     follows = reading.follows >= FOLLOWS or _is_put_together(wanted, source)
     if not follows:
         extra = (Reason("name", quotation),) if quotation is not None else ()
-        return judge_rewording(wanted, content, best, source, extra)
+        turned = tuple(reason for reason in reading.reasons if reason.kind == "order" and not reason.is_final)
+        return judge_rewording(wanted, content, best, source, extra, turned)
     start, end = reading.span or (best.start, best.end)
     score = round(best.score, 4)
     reasons = reading.reasons or (Reason("coverage"),)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
-from roma_core.citations import verify_claim
+from roma_core.citations import Support, verify_claim
 from tests.claim_kinds import KindClaim, read_kinds
 
 CLAIMS = list(read_kinds())
@@ -12,8 +14,13 @@ NAMES = list(dict.fromkeys(claim.kind for claim in CLAIMS))
 ACCEPTED = {"verbatim", "supported"}
 
 
+@functools.cache
+def check(claim: KindClaim) -> Support:
+    return verify_claim(claim.claim, claim.passage)
+
+
 def is_accepted(claim: KindClaim) -> bool:
-    return verify_claim(claim.claim, claim.passage).verdict in ACCEPTED
+    return check(claim).verdict in ACCEPTED
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,6 +35,20 @@ def test_an_honest_claim_is_accepted(name: str) -> None:
     honest = [claim for claim in CLAIMS if claim.kind == name and not claim.is_attack and not claim.is_known_miss]
     assert honest
     assert [claim.claim for claim in honest if not is_accepted(claim)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refusal_names_the_words_that_decided(name: str) -> None:
+    refused = [claim for claim in CLAIMS if claim.kind == name and not is_accepted(claim)]
+    assert refused
+    assert [claim.claim for claim in refused if not check(claim).reasons] == []
+
+
+def test_a_refusal_names_the_order_where_all_words_stand_in_the_source() -> None:
+    passage = "The strike was led by Anna Bohl, a cousin of the mayor, and supported by the printers."
+    found = verify_claim("The mayor led the strike.", passage)
+    assert found.verdict == "partial"
+    assert {reason.kind for reason in found.reasons} == {"order"}
 
 
 def test_what_the_check_gets_wrong_is_marked_and_little() -> None:
