@@ -11,10 +11,16 @@ from roma_core.markup.tables import Table, TableRow
 
 _DENIED: Final = re.compile(
     r"(?:\b(?:not|without|free of|contain no|with no)\b|n['’]t\b)"
+    r"(?!\s+(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|younger|later|earlier"
+    r"|cheaper|heavier|lighter|bigger|over|under|above|below|exceed\w*|before|after|only)\b)"
     r"(?P<scope>[^,;?]*?)(?=[,;?]|\b(?:and|but|who|that)\b|$)",
     re.IGNORECASE,
 )
-_UNDONE: Final = re.compile(r"\bun(?P<scope>[a-z]{3,})\b", re.IGNORECASE)
+_UNDONE: Final = re.compile(
+    r"\bun(?!der|ited\b|ified\b|iversal)(?P<scope>paid|sold|sent|sure|read|done|seen|met|fit|known|safe|used|clean|locked"
+    r"|[a-z]{3,}(?:ed|en|able|ible|ing))\b",
+    re.IGNORECASE,
+)
 """A word that denies another one: "unpaid"."""
 _NEGATIVE: Final = re.compile(r"\b(?:not|no|never|nicht|kein\w*|pas|non)\b", re.IGNORECASE)
 
@@ -27,7 +33,7 @@ class RowsWithout:
     state: str
     rows: tuple[TableRow, ...]
     words: frozenset[str]
-    """The stems of the state."""
+    """The stems of the question's words that ask for them."""
 
 
 def find_denied_words(question: Question) -> frozenset[str]:
@@ -38,6 +44,8 @@ def find_denied_words(question: Question) -> frozenset[str]:
     ['pay', 'yet']
     >>> sorted(find_denied_words(read_question("Which invoices are unpaid?")))
     ['pay']
+    >>> sorted(find_denied_words(read_question("Which units cost under 30 euros, and not more than 20?")))
+    []
     """
     found = (*_DENIED.finditer(question.text), *_UNDONE.finditer(question.text))
     return frozenset().union(*(content_words(match["scope"]) for match in found))
@@ -54,7 +62,8 @@ def find_rows_without(question: Question, table: Table) -> RowsWithout | None:
         state = next((state for _, cell in cells if (state := _find_state(cell, denied))), "")
         if state:
             rows = tuple(row for row, cell in cells if not _find_state(cell, denied))
-            return RowsWithout(column, state, rows, frozenset(content_words(state)))
+            denying = " ".join(match[0] for match in _UNDONE.finditer(question.text))
+            return RowsWithout(column, state, rows, denied | content_words(denying))
     return None
 
 

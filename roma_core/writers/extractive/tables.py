@@ -169,6 +169,12 @@ _COMPARED_WITH = re.compile(
     re.IGNORECASE,
 )
 """A comparison with what a column may hold: "below the minimum"."""
+_LIMIT = re.compile(
+    r"\b(?:min(?:imum)?|max(?:imum)?|(?:re-?order|safety|par) (?:level|point|stock)|reorder|limit|target|threshold"
+    r"|budget(?:ed)?|quota|allowance|allowed|plan(?:ned)?|required|capacity)\b",
+    re.IGNORECASE,
+)
+"""In the name of a column: what another column is held against."""
 _IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|together|in all|overall|combined)\b", re.IGNORECASE)
 _OF_TIME = re.compile(r"\b(?:old|new|latest|earl|recent|last|first|young|when|before|after|since)", re.IGNORECASE)
 _LOW = re.compile(r"less|fewer|lower|smaller|shorter|earlier|cheaper|lighter|under|below|before|older", re.IGNORECASE)
@@ -272,14 +278,14 @@ def _list_rows_without(question: Question, table: Table) -> TableAnswer | None:
     lead = (
         f"{len(found.rows)} of {len(table.rows)} rows where “{table.header.cells[found.column]}” is not “{found.state}”"
     )
-    return _computed(question, table, found.rows, lead, set(find_denied_words(question)))
+    return _computed(question, table, found.rows, lead, set(found.words))
 
 
 def _compare_columns(question: Question, table: Table) -> TableAnswer | None:
     """Return the rows whose value in one column is below or above that in another: "stock below the minimum".
 
-    The first one is named by other words of the question, or it is the nearest column of such values on the left. No
-    row may be so; None where no two columns are compared.
+    The first one is named by other words of the question; or the other one is a limit by its name, and it is the
+    nearest column of values on the left. No row may be so; None where no two columns are compared.
     """
     found = _COMPARED_WITH.search(question.text)
     limit_words = content_words(found["column"]) if found is not None else set()
@@ -294,7 +300,7 @@ def _compare_columns(question: Question, table: Table) -> TableAnswer | None:
     [limit] = limits
     rest = read_question(question.text.replace(found[0], " "))
     asked = [column for column in _find_columns(rest, names) if column in columns and column != limit]
-    left = [column for column in columns if column < limit]
+    left = [column for column in columns if column < limit and _LIMIT.search(names[limit])]
     compared = next(iter((*asked, *reversed(left))), None)
     if compared is None:
         return None

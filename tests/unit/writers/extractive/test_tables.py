@@ -579,6 +579,35 @@ def test_rows_without_a_state_answer_what_denies_it(question: str, text: str, ro
     assert first_cells(answer(question, text, "Ward stock: items and patients who have a diet or are allergic")) == rows
 
 
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Which items cost under 10 euros?", ["Cup", "Uniform"]),
+        ("Which items do not cost more than 10 euros?", []),
+        ("Which items of the union cost more than 10 euros?", ["Bowl"]),
+        ("Which items are unsold?", ["Cup", "Bowl"]),
+        ("How many units of the cup are there until May?", []),
+    ],
+)
+def test_words_that_begin_like_a_denial_deny_nothing(question: str, rows: list[str]) -> None:
+    table = (
+        "The shop of the union:\n\n| Item | Price | State |\n|---|---|---|\n| Cup | 4 euros | new |\n"
+        "| Bowl | 12 euros | new |\n| Uniform | 9 euros | sold |\n"
+    )
+    assert first_cells(answer(question, table)) == rows
+
+
+def test_a_column_that_is_no_limit_is_compared_with_none_that_is_not_named() -> None:
+    rooms = "| Room | Beds | Floor |\n|---|---|---|\n| A | 2 | 1 |\n| B | 1 | 3 |\n"
+    found = answer("Which rooms are above the ground floor?", rooms)
+    assert found is None or "Beds" not in found.lead
+
+
+def test_a_cell_that_denies_is_what_is_asked() -> None:
+    table = "| Bill | State |\n|---|---|\n| 1 | paid |\n| 2 | unpaid |\n| 3 | not paid |\n"
+    assert first_cells(answer("Which bills are unpaid?", table)) == ["2", "3"]
+
+
 def test_what_all_rows_have_is_denied_of_none() -> None:
     assert (
         first_cells(answer("Which bins are not grey?", "| Bin | Colour |\n|---|---|\n| A | grey |\n| B | grey |\n"))
