@@ -23,6 +23,7 @@ from roma_core.markup.questions import (
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
 from roma_core.writers.extractive.denials import find_denied_words, find_rows_without
+from roma_core.writers.extractive.namings import PEOPLE, is_labelled, lists_people
 from roma_core.writers.extractive.numerals import find_style, read_value, write_number
 from roma_core.writers.extractive.periods import (
     find_asked_range,
@@ -125,6 +126,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"strong\w*|weak\w*|powerful", r"strength|force|power|load|torque"),
     (r"busy|busiest", r"visitors|passengers|guests|traffic|visits"),
     (r"people|staff|employees?|work\w*|employ\w*", r"headcount|staff|employees|people|heads"),
+    (r"earn\w*", r"salary|wages?|pay|income"),
+    (r"join\w*|hired", r"start\w*|joined|hired|since|entry"),
 )
 """Words of a question, and the columns that they are about."""
 _PRICE_WORDS = frozenset(
@@ -162,6 +165,7 @@ _COMPARATOR = re.compile(
     r"|not under|beyond|before|after|since|between)\s+(?P<value>(?:\S+\s+){0,3}?[^\s?!;]*\d[^?!;]*)",
     re.IGNORECASE,
 )
+_WHICH = re.compile(r"\W*(?:(?:and|so|but)\s+)?which\b", re.IGNORECASE)
 _COMPARED_WITH = re.compile(
     r"\b(?P<op>(?:more|less|fewer|greater|higher|lower|larger|smaller) than|over|above|under|below"
     r"|exceed(?:s|ing|ed)?)\s+"
@@ -215,6 +219,8 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
     spanned = find_asked_range(question.text)
     if timed is not None and spanned is not None:  # "from May to July" names June, too
         question = replace(read_question(spanned[1]), kind=question.kind)
+    if _ASKS_AGE.search(question.text) and lists_people(table) and not _OF_AGE.search("; ".join(table.header.cells)):
+        return  # since when somebody is there does not tell who is older
     compared = _compare_columns(question, table)
     if compared is not None:
         if compared.rows:
@@ -243,6 +249,10 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
     maker = makers.get(question.kind)
     if question.kind == "table_max" and named and _names_extreme(question, table, named):
         maker = _look_up  # "the minimum order" is a column, "the maximum torque" a row
+    elif question.kind == "table_max" and _COMPARATOR.search(question.text) and _names_extreme(question, table, ()):
+        maker = _filter_rows  # "last seen before May"
+    elif question.kind == "table_lookup" and _WHICH.match(question.text) and _COMPARATOR.search(question.text):
+        maker = _filter_rows
     elif _SPENT.search(question.text) and question.kind in {"table_lookup", "how_many", "open"}:
         maker = _add_up
     answer = maker(question, table, _find_group(question, table, named)) if maker is not None else None
@@ -316,11 +326,16 @@ def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra:
     if not wanted:
         return 1.0
     held = content_words(f"{table.about}\n{' '.join(table.header.cells)}") | (extra or set())
-    held |= _read_deeds(table.header.cells)
+    held |= _read_deeds(table.header.cells) | _read_kind(table)
     for cells in (table.header.cells, *(row.cells for row in rows)):
         held |= content_words(" ".join(cells)).union(*map(_expand_names, cells))
     held |= {time.kind for row in rows if (time := read_time(row, table.header.cells)) is not None}
     return len(wanted & held) / len(wanted)
+
+
+def _read_kind(table: Table) -> Set[str]:
+    """Return the words for what a table lists, where its cells tell and no word does."""
+    return PEOPLE if lists_people(table) else frozenset()
 
 
 def _expand_names(cell: str) -> set[str]:
@@ -368,10 +383,16 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
     return [row for row, weight in weights.items() if weight == best]
 
 
+def _read_asked(question: Question) -> set[str]:
+    """Return the stems of all words of a question, the small ones too."""
+    return {stem_word(word) for word in split_words(question.text)}
+
+
 def _weigh_rows(question: Question, table: Table) -> dict[TableRow, int]:
     """Return how many of its words each row is named by, a cell in full twice."""
-    asked = {stem_word(word) for word in split_words(question.text)}
-    about = content_words(table.about + "\n" + " ".join(table.header.cells))
+    asked = _read_asked(question)
+    names = table.header.cells
+    about = content_words(table.about + "\n" + " ".join(names))
     weights: dict[TableRow, int] = {}
     for row in table.rows:
         weight = 0
@@ -386,10 +407,17 @@ def _weigh_rows(question: Question, table: Table) -> dict[TableRow, int]:
                 weight += 2 * len(item)
             elif telling and not is_value and column == 0 and _names_partly(telling, asked):
                 weight += len(telling & asked)
-            elif is_value and re.fullmatch(r"(?:19|20)\d\d|\d{4}-\d\d-\d\d", cell) and cell in question.text:
+            elif is_value and _is_asked_value(question, "".join(names[column : column + 1]), cell):
                 weight += 2
         weights[row] = weight
     return weights
+
+
+def _is_asked_value(question: Question, name: str, cell: str) -> bool:
+    """Return whether a question names a value of a column: a year or day, or "the third floor"."""
+    if re.fullmatch(r"(?:19|20)\d\d|\d{4}-\d\d-\d\d", cell):
+        return cell in question.text
+    return is_labelled(question.text, name, cell)
 
 
 def _rows_crossed(question: Question, table: Table) -> list[TableRow]:
@@ -423,7 +451,7 @@ def _names_another(question: Question, table: Table, crossed: Sequence[TableRow]
     """Return whether a question names by all words of a cell what is in none of the rows that it crosses."""
     if not crossed:
         return False
-    asked = {stem_word(word) for word in split_words(question.text)}
+    asked = _read_asked(question)
     held = {cell.casefold() for row in crossed for cell in row.cells}
     others = (row for row in table.rows if row not in crossed)
     cells = ((at, cell) for row in others for at, cell in enumerate(row.cells) if cell.casefold() not in held)
@@ -529,6 +557,7 @@ def _value_column(question: Question, table: Table) -> int | None:
     The first column names the rows ("pump 3"): it counts where it is asked for, and no other one.
     """
     columns = [c for c in range(len(table.header.cells)) if _column_values(table, c) and not _holds_labels(table, c)]
+    columns = [column for column in columns if not _is_condition(question, table, column)]
     asked = [column for column in _columns_asked(question, table) if column in columns]
     asked = [column for column in asked if column > 0 or not _asks_which(question, table.header.cells[0])]
     asked.sort(key=lambda column: column == 0)
@@ -537,13 +566,19 @@ def _value_column(question: Question, table: Table) -> int | None:
     dates = [column for column in columns if _is_date_column(table, column)]
     if len(dates) == 1 and _OF_TIME.search(question.text):
         return dates[0]
-    candidates = _list_value_columns(table)
+    candidates = [column for column in _list_value_columns(table) if column in columns]
     asks_sum = question.kind == "table_sum"
     if len(candidates) > 1 and (asks_sum or (question.kind == "table_max" and _IN_TOTAL.search(question.text))):
         names = {column: table.header.cells[column] for column in candidates}
         totals = [column for column, name in names.items() if _TOTAL.match(name)]
         candidates = totals or [column for column, name in names.items() if asks_sum and _is_money(name)]
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _is_condition(question: Question, table: Table, column: int) -> bool:
+    """Return whether a question names a value of a column to say which rows it is about: "on floor 3"."""
+    name = table.header.cells[column]
+    return any(is_labelled(question.text, name, row.cells[column]) for row in table.rows if column < len(row.cells))
 
 
 def _asks_which(question: Question, name: str) -> bool:
@@ -644,6 +679,8 @@ def _find_extreme_thing(question: Question, table: Table) -> TableAnswer | None:
 
 _AGE = re.compile(r"\b(?:age|alter|âge|edad)\b", re.IGNORECASE)
 """In the name of a column: more is older. Of a date less is."""
+_OF_AGE = re.compile(rf"{_AGE.pattern}|\b(?:born|birth\w*|geb\w*|naissance|nacimiento)\b", re.IGNORECASE)
+_ASKS_AGE = re.compile(r"\b(?:old(?:er|est)?|young(?:er|est)?)\b", re.IGNORECASE)
 _PACE = re.compile(r"\b(?:fastest|quickest|slowest)\b", re.IGNORECASE)
 _SPEED = re.compile(r"speed|throughput|/s|/h")
 """In the name of a column: more is faster. Of a time less is."""
@@ -737,7 +774,7 @@ def _speaks_of_things(question: Question, table: Table, used: set[str]) -> bool:
     """Return whether a table speaks of what a filter asks for: the furniture that costs less than 700 is no tool."""
     things = question.words - used - set(_read_meant_words(question)) - _OPERATION_WORDS - LIGHT_WORDS
     held = content_words(f"{table.about}\n{' '.join(table.header.cells)}\n{_join_cells(table.rows)}")
-    return not things or bool(things & (held | _ANY_THING))
+    return not things or bool(things & (held | _ANY_THING | _read_kind(table)))
 
 
 def _read_age(op: str, name: str) -> str:
@@ -796,13 +833,24 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
         return None  # the row says how many, in the column of that name
     if named and len(named) > 1 and _measures(question, table, counted[1]):
         return _add_up(question, table, named)
-    kinds = content_words(table.about) | content_words(table.header.cells[0])
+    kinds = content_words(table.about) | content_words(table.header.cells[0]) | _read_kind(table)
     if not things & kinds and not _are_called(named, things):
         return None
-    rows = _scope(table, named) if named else table.rows
-    rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
+    rows = [row for row in (named or table.rows) if not _TOTAL.match(row.cells[0])]
+    if not _hold_numbers(question, rows):
+        return None
     lead = count_shown(rows, table)
     return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
+
+
+def _hold_numbers(question: Question, rows: Sequence[TableRow]) -> bool:
+    """Return whether each number of a question, dates and years left out, stands in one of the rows."""
+    held = {word.key for word in read_words(_join_cells(rows)) if word.is_number}
+    asked = [word for word in read_words(question.text) if word.kind == "number" and not _YEAR.fullmatch(word.text)]
+    return all(word.key in held or word.key.startswith("ord:") for word in asked)
+
+
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 
 
 def count_shown(rows: Sequence[TableRow], table: Table) -> str:
@@ -841,6 +889,8 @@ def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tab
         return None
     columns = _columns_asked(question, table)
     about = content_words(table.about)
+    if question.kind == "who" and lists_people(table) and not _names_first_cell(named, table, _read_asked(question)):
+        columns.append(0)
     if question.kind == "when":
         columns += [column for column, name in enumerate(table.header.cells) if _WHEN_COLUMN.search(name)]
     if not columns and not (question.words & about) and not question.codes and not properties:
@@ -858,7 +908,7 @@ def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tab
 
 def _compare_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
     """Return the two rows whose first cells are the sides of a comparison; None where not just two are named."""
-    asked = {stem_word(word) for word in split_words(question.text)}
+    asked = _read_asked(question)
     rows = [row for row in table.rows if (words := content_words(row.cells[0])) and words <= asked]
     if len(rows) != 2:
         return None

@@ -597,6 +597,66 @@ def test_words_that_begin_like_a_denial_deny_nothing(question: str, rows: list[s
     assert first_cells(answer(question, table)) == rows
 
 
+PAYROLL = """# Payroll
+
+| Name | Department | Salary | Start | Status |
+|---|---|---|---|---|
+| Ana Ruiz | Sales | 3,200 EUR | 2021-03-01 | active |
+| Ben Cole | IT | 4,100 EUR | 2019-09-15 | on leave |
+| Cy Dorn | Sales | 2,900 EUR | 2024-01-08 | active |
+"""
+HOSTEL = """# Hostel
+
+| Room | Beds | Floor |
+|---|---|---|
+| Oak | 4 | 1 |
+| Elm | 2 | 2 |
+| Ash | 6 | 3 |
+| Fir | 2 | 3 |
+"""
+SERVICE = """# Equipment
+
+| Asset | Last serviced | Ward |
+|---|---|---|
+| Pump | 2025-11-02 | 4 |
+| ECG | 2026-08-14 | 3 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("How many people work in Sales?", PAYROLL, ["Ana Ruiz", "Cy Dorn"]),
+        ("How many employees are active?", PAYROLL, ["Ana Ruiz", "Cy Dorn"]),
+        ("Who is on leave?", PAYROLL, ["Ben Cole"]),
+        ("Which employees earn more than 3000 euros?", PAYROLL, ["Ana Ruiz", "Ben Cole"]),
+        ("Who joined most recently?", PAYROLL, ["Cy Dorn"]),
+        ("How many people work in Marketing?", PAYROLL, []),
+        ("Who is the oldest employee?", PAYROLL, []),
+        ("Who is the boss of Ana Ruiz?", PAYROLL, []),
+        (
+            "How many people work on the ferries?",
+            "| Name | Cars |\n|---|---|\n| Great Tern | 4 |\n| Big Auk | 9 |\n",
+            [],
+        ),
+        ("Which rooms are on floor 3?", HOSTEL, ["Ash", "Fir"]),
+        ("Which rooms are on the third floor?", HOSTEL, ["Ash", "Fir"]),
+        ("Which rooms are above floor 1?", HOSTEL, ["Elm", "Ash", "Fir"]),
+        ("How many rooms have two beds?", HOSTEL, ["Elm", "Fir"]),
+        ("How many rooms have five beds?", HOSTEL, []),
+        ("Which assets were last serviced before 2026?", SERVICE, ["Pump"]),
+        ("Which assets were last serviced before May 2026?", SERVICE, ["Pump"]),
+    ],
+)
+def test_rows_are_told_by_what_a_table_lists_and_by_its_columns(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text)) == rows
+
+
+def test_a_sum_leaves_out_the_column_that_says_which_rows_are_meant() -> None:
+    found = answer("How many beds are on the third floor?", HOSTEL)
+    assert found is not None and "“Beds” over 2 rows = 8" in found.lead
+
+
 def test_a_column_that_is_no_limit_is_compared_with_none_that_is_not_named() -> None:
     rooms = "| Room | Beds | Floor |\n|---|---|---|\n| A | 2 | 1 |\n| B | 1 | 3 |\n"
     found = answer("Which rooms are above the ground floor?", rooms)
