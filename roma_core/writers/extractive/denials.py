@@ -22,12 +22,13 @@ _UNDONE: Final = re.compile(
     re.IGNORECASE,
 )
 """A word that denies another one: "unpaid"."""
+_EMPTY: Final = re.compile(r"\W*")
 _NEGATIVE: Final = re.compile(r"\b(?:not|no|never|nicht|kein\w*|pas|non)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class RowsWithout:
-    """The rows of a table whose cell in ``column`` is not ``state``."""
+    """The rows of a table whose cell in ``column`` is not ``state``, or is empty where ``state`` is."""
 
     column: int
     state: str
@@ -54,16 +55,21 @@ def find_denied_words(question: Question) -> frozenset[str]:
 def find_rows_without(question: Question, table: Table) -> RowsWithout | None:
     """Return the rows without the state that a question denies; None where no cell behind the first says it.
 
-    A row whose cell is empty or denies the state itself ("not delivered") is one without it.
+    A row whose cell is empty or denies the state itself ("not delivered") is one without it. So is one that has nothing
+    in a column of that name: in "Paid", beside days of payment.
     """
     denied = find_denied_words(question)
+    denying = content_words(" ".join(match[0] for match in _UNDONE.finditer(question.text)))
     for column in range(1, len(table.header.cells)):
         cells = [(row, row.cells[column] if column < len(row.cells) else "") for row in table.rows]
         state = next((state for _, cell in cells if (state := _find_state(cell, denied))), "")
         if state:
             rows = tuple(row for row, cell in cells if not _find_state(cell, denied))
-            denying = " ".join(match[0] for match in _UNDONE.finditer(question.text))
-            return RowsWithout(column, state, rows, denied | content_words(denying))
+            return RowsWithout(column, state, rows, denied | denying)
+        words = content_words(table.header.cells[column])
+        empty = tuple(row for row, cell in cells if _EMPTY.fullmatch(cell))
+        if words and words <= denied and 0 < len(empty) < len(cells):
+            return RowsWithout(column, "", empty, denied | denying)
     return None
 
 

@@ -128,6 +128,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"people|staff|employees?|work\w*|employ\w*", r"headcount|staff|employees|people|heads"),
     (r"earn\w*", r"salary|wages?|pay|income"),
     (r"join\w*|hired", r"start\w*|joined|hired|since|entry"),
+    (r"leav\w*|go(?:es)?", r"depart\w*|leaves|abfahrt|départ|salida"),
 )
 """Words of a question, and the columns that they are about."""
 _PRICE_WORDS = frozenset(
@@ -251,11 +252,14 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
         maker = _look_up  # "the minimum order" is a column, "the maximum torque" a row
     elif question.kind == "table_max" and _COMPARATOR.search(question.text) and _names_extreme(question, table, ()):
         maker = _filter_rows  # "last seen before May"
-    elif question.kind == "table_lookup" and _WHICH.match(question.text) and _COMPARATOR.search(question.text):
+    elif _COMPARATOR.search(question.text) and (
+        question.kind == "list" or (question.kind == "table_lookup" and _WHICH.match(question.text))
+    ):
         maker = _filter_rows
     elif _SPENT.search(question.text) and question.kind in {"table_lookup", "how_many", "open"}:
         maker = _add_up
-    answer = maker(question, table, _find_group(question, table, named)) if maker is not None else None
+    told = read_question(_COMPARATOR.sub(" ", question.text)) if maker is _filter_rows else question
+    answer = maker(question, table, _find_group(told, table, named)) if maker is not None else None
     if answer is not None:
         yield answer
     elif question.kind in {
@@ -285,9 +289,9 @@ def _list_rows_without(question: Question, table: Table) -> TableAnswer | None:
     names = [row.cells[0] for row in table.rows]
     if found is None or not found.rows or (question.kind == "who" and len(set(names)) < len(names)):
         return None  # whoever has several rows may have it in another one
-    lead = (
-        f"{len(found.rows)} of {len(table.rows)} rows where “{table.header.cells[found.column]}” is not “{found.state}”"
-    )
+    name = table.header.cells[found.column]
+    lead = f"{len(found.rows)} of {len(table.rows)} rows "
+    lead += f"where “{name}” is not “{found.state}”" if found.state else f"where “{name}” is empty"
     return _computed(question, table, found.rows, lead, set(found.words))
 
 
@@ -568,10 +572,12 @@ def _value_column(question: Question, table: Table) -> int | None:
         return dates[0]
     candidates = [column for column in _list_value_columns(table) if column in columns]
     asks_sum = question.kind == "table_sum"
-    if len(candidates) > 1 and (asks_sum or (question.kind == "table_max" and _IN_TOTAL.search(question.text))):
+    if len(candidates) > 1 and (asks_sum or question.kind == "table_max"):
         names = {column: table.header.cells[column] for column in candidates}
-        totals = [column for column, name in names.items() if _TOTAL.match(name)]
-        candidates = totals or [column for column, name in names.items() if asks_sum and _is_money(name)]
+        asks_total = asks_sum or _IN_TOTAL.search(question.text) is not None
+        totals = [column for column, name in names.items() if asks_total and _TOTAL.match(name)]
+        is_of_money = asks_sum or _PAID_THINGS.search(question.text) is not None
+        candidates = totals or [column for column, name in names.items() if is_of_money and _is_money(name)]
     return candidates[0] if len(candidates) == 1 else None
 
 
@@ -677,6 +683,10 @@ def _find_extreme_thing(question: Question, table: Table) -> TableAnswer | None:
     return None
 
 
+_PAID_THINGS = re.compile(
+    r"\b(?:invoice|bill|payment|donation|expense|sale|deal|purchase|transaction|grant|debt)s?\b", re.IGNORECASE
+)
+"""Things that are large by what is paid for them."""
 _AGE = re.compile(r"\b(?:age|alter|âge|edad)\b", re.IGNORECASE)
 """In the name of a column: more is older. Of a date less is."""
 _OF_AGE = re.compile(rf"{_AGE.pattern}|\b(?:born|birth\w*|geb\w*|naissance|nacimiento)\b", re.IGNORECASE)
@@ -748,8 +758,13 @@ def _describe_left_out(table: Table, column: int, scope: Set[TableRow]) -> str:
 
 def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
     found = _COMPARATOR.search(question.text)
+    if found is None:
+        return None
+    if _TIME_OF_DAY.search(found["value"]):
+        return _filter_times(question, table, named, found)
     column = _value_column(question, table)
-    if found is None or column is None:
+    column = _find_column_of_unit(table, found["value"]) if column is None else column
+    if column is None:
         return None
     limits = [value for part in re.split(r"\band\b", found["value"]) if (value := _first_value(part)) is not None]
     values = _column_values(table, column)
@@ -765,6 +780,51 @@ def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) ->
     lead += _describe_left_out(table, column, scope)
     answer = _computed(question, table, rows, lead, used, named=named)
     return answer if rows else None
+
+
+def _find_column_of_unit(table: Table, limit: str) -> int | None:
+    """Return the only column whose values have the unit of a limit: that of amounts, for "over 1000 euros"."""
+    units = {word.quantity.unit for word in read_words(limit) if word.quantity is not None and word.quantity.unit}
+    columns = [
+        column
+        for column in _list_value_columns(table)
+        if any(
+            (value := read_value(row.cells[column])) and value[1] in units for row, _ in _column_values(table, column)
+        )
+    ]
+    return columns[0] if len(columns) == 1 else None
+
+
+def _filter_times(
+    question: Question, table: Table, named: Sequence[TableRow], found: re.Match[str]
+) -> TableAnswer | None:
+    """Return the rows whose time of day lies on one side of another: "Which buses leave before 8:00?"."""
+    names = table.header.cells
+    read = {column: _read_times(table, column) for column in range(len(names))}
+    columns = [column for column, times in read.items() if times]
+    asked = [column for column in _find_columns(question, names) if column in columns]
+    column = next(iter(asked or (columns if len(columns) == 1 else ())), None)
+    if column is None:
+        return None
+    scope = set(_scope(table, named))
+    passes = _predicate(found["op"].casefold(), [_in_minutes(clock) for clock in _TIME_OF_DAY.findall(found["value"])])
+    rows = tuple(row for row, time in read[column].items() if row in scope and passes(time))
+    lead = f"{len(rows)} of {len(read[column])} rows with “{names[column]}” {' '.join(found[0].split())}"
+    used = content_words(found[0]) | _read_name(names[column])
+    return _computed(question, table, rows, lead, used, named=named) if rows else None
+
+
+def _read_times(table: Table, column: int) -> dict[TableRow, Decimal]:
+    """Return the rows with a time of day in a column, in minutes; none where other things stand in it."""
+    cells = [(row, row.cells[column].strip()) for row in table.rows if column < len(row.cells)]
+    times = {row: _in_minutes(cell) for row, cell in cells if _TIME_OF_DAY.fullmatch(cell)}
+    others = [cell for row, cell in cells if row not in times and not _NONE.fullmatch(cell)]
+    return times if not others else {}
+
+
+def _in_minutes(clock: str) -> Decimal:
+    hours, minutes = re.split(r"[:.]", clock)
+    return Decimal(int(hours) * 60 + int(minutes))
 
 
 _ANY_THING = frozenset(stem_word(word) for word in "item thing product article option one entry good".split())

@@ -652,6 +652,46 @@ def test_rows_are_told_by_what_a_table_lists_and_by_its_columns(question: str, t
     assert first_cells(answer(question, text)) == rows
 
 
+BILLS = """# Invoices
+
+| No. | Customer | Amount | Paid |
+|---|---|---|---|
+| 1001 | Alder | 1,200 EUR | 2026-02-01 |
+| 1002 | Birch | 340 EUR | - |
+| 1003 | Cedar | 2,050 EUR | |
+| 1004 | Alder | 90 EUR | 2026-02-20 |
+"""
+BUSES = """# Buses
+
+| Line | Departs | Arrives | Platform |
+|---|---|---|---|
+| 7 | 06:15 | 06:50 | 2 |
+| 9 | 08:15 | 08:50 | 2 |
+| 12 | 07:05 | 08:20 | 1 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("Which invoices are unpaid?", BILLS, ["1002", "1003"]),
+        ("Which invoices are not paid?", BILLS, ["1002", "1003"]),
+        ("Which invoices are over 1000 euros?", BILLS, ["1001", "1003"]),
+        ("Which is the largest invoice?", BILLS, ["1003"]),
+        ("Which buses leave before 08:00?", BUSES, ["7", "12"]),
+        ("Which buses arrive after 08:30?", BUSES, ["9"]),
+        ("Which buses leave before 05:00?", BUSES, []),
+        ("List all invoices over 1000 euros.", BILLS, ["1001", "1003"]),
+    ],
+)
+def test_amounts_times_and_empty_cells_tell_rows(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text)) == rows
+
+
+def test_a_time_is_compared_with_no_number() -> None:
+    assert answer("Which boats leave before 08:00?", "| Boat | Berth |\n|---|---|\n| Tern | 2 |\n| Auk | 9 |\n") is None
+
+
 def test_a_sum_leaves_out_the_column_that_says_which_rows_are_meant() -> None:
     found = answer("How many beds are on the third floor?", HOSTEL)
     assert found is not None and "“Beds” over 2 rows = 8" in found.lead
