@@ -10,7 +10,7 @@ from roma_core.markup.questions import Question, content_words
 from roma_core.markup.tables import Table, TableRow
 
 _DENIED: Final = re.compile(
-    r"(?:\b(?:not|without|free of|contain no|with no)\b|n['’]t\b)"
+    r"(?:\b(?:not|without|free of|(?:contain|with|ha(?:s|ve|d)) no)\b|n['’]t\b)"
     r"(?!\s+(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|younger|later|earlier"
     r"|cheaper|heavier|lighter|bigger|over|under|above|below|exceed\w*|before|after|only)\b)"
     r"(?P<scope>[^,;?]*?)(?=[,;?]|\b(?:and|but|who|that)\b|$)",

@@ -14,7 +14,7 @@ from roma_core.markup.tables import Table
 
 PEOPLE: Final = frozenset(
     stem_word(word)
-    for word in "person persons people employee employees staff member colleague worker personnel men women".split()
+    for word in "person persons people employee employees staff member colleague worker workers personnel".split()
 )
 """Stems of words for people."""
 _OF_PEOPLE: Final = re.compile(

@@ -166,6 +166,7 @@ _COMPARATOR = re.compile(
     r"|not under|beyond|before|after|since|between)\s+(?P<value>(?:\S+\s+){0,3}?[^\s?!;]*\d[^?!;]*)",
     re.IGNORECASE,
 )
+_COMPARES_MORE = re.compile(r"\b(?:more|less|fewer|\w{3,}er) than\b|\bat (?:least|most)\b", re.IGNORECASE)
 _WHICH = re.compile(r"\W*(?:(?:and|so|but)\s+)?which\b", re.IGNORECASE)
 _COMPARED_WITH = re.compile(
     r"\b(?P<op>(?:more|less|fewer|greater|higher|lower|larger|smaller) than|over|above|under|below"
@@ -384,7 +385,12 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
         return [row for row in crossed if weights[row] == narrowed]
     if not best or (len(table.rows) > 1 and all(weight == best for weight in weights.values())):
         return []
+    if _EITHER.search(question.text):
+        return [row for row, weight in weights.items() if weight > 1]
     return [row for row, weight in weights.items() if weight == best]
+
+
+_EITHER = re.compile(r"\bor\b(?! (?:more|less|fewer|later|earlier|older|younger|not)\b)", re.IGNORECASE)
 
 
 def _read_asked(question: Question) -> set[str]:
@@ -893,7 +899,10 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
         return None  # the row says how many, in the column of that name
     if named and len(named) > 1 and _measures(question, table, counted[1]):
         return _add_up(question, table, named)
-    kinds = content_words(table.about) | content_words(table.header.cells[0]) | _read_kind(table)
+    people = _read_kind(table)
+    if things & people and _names_first_cell(named, table, _read_asked(question)):
+        return None  # the colleagues of somebody are others
+    kinds = content_words(table.about) | content_words(table.header.cells[0]) | people
     if not things & kinds and not _are_called(named, things):
         return None
     rows = [row for row in (named or table.rows) if not _TOTAL.match(row.cells[0])]
@@ -935,7 +944,7 @@ def _measures(question: Question, table: Table, things: str) -> bool:
 
 def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
     about = content_words("\n".join((*table.headings, table.caption, *table.header.cells)))
-    if not named and not question.words & about:
+    if (not named and not question.words & about) or _COMPARES_MORE.search(question.text):
         return None
     rows = tuple(row for row in (named or table.rows) if not _TOTAL.match(row.cells[0]))
     lead = count_shown(rows, table)

@@ -114,7 +114,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "58"
+VERSION = "59"
 CACHE_KIND = "quotes"
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""

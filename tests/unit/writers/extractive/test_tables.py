@@ -568,6 +568,11 @@ def test_a_limit_that_no_column_holds_compares_nothing() -> None:
     ("question", "text", "rows"),
     [
         ("Which items are not working?", STOCK, ["Pens", "Tape"]),
+        (
+            "Which rooms have no own bath?",
+            "| Room | Bath | Free |\n|---|---|---|\n| A | own | no |\n| B | shared | yes |\n",
+            ["B"],
+        ),
         ("How many items aren't working?", STOCK, ["Pens", "Tape"]),
         ("Which patients do not have a soft diet?", PATIENTS, ["2", "4", "5"]),
         ("Which patients are not allergic to milk or nuts?", PATIENTS, ["2", "5"]),
@@ -632,6 +637,10 @@ SERVICE = """# Equipment
         ("Which employees earn more than 3000 euros?", PAYROLL, ["Ana Ruiz", "Ben Cole"]),
         ("Who joined most recently?", PAYROLL, ["Cy Dorn"]),
         ("How many people work in Marketing?", PAYROLL, []),
+        ("How many women work in Sales?", PAYROLL, []),
+        ("How many employees are active or on leave?", PAYROLL, ["Ana Ruiz", "Ben Cole", "Cy Dorn"]),
+        ("Which departments have more than one person?", PAYROLL, []),
+        ("How many colleagues does Ana Ruiz have?", PAYROLL, []),
         ("Who is the oldest employee?", PAYROLL, []),
         ("Who is the boss of Ana Ruiz?", PAYROLL, []),
         (
