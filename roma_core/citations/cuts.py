@@ -26,6 +26,7 @@ from roma_core.citations.lexicon import (
     LIMITING_PHRASES,
     NAMING_VERBS,
     NEGATIONS,
+    PLAIN_VERBS,
     PREPOSITIONS,
     QUANTIFIERS,
     RELATIVES,
@@ -123,7 +124,7 @@ def find_left_out(
         return find_cut_after(words, previous, before)
     if next_source is not None and _cuts_range(words, next_source):
         return [Reason("number", next_source.text, text_of(words))]
-    is_over_border = any(";" in word.gap for word in words[1:])
+    is_over_border = any(";" in word.gap for word in words[1:]) and not _is_plain_aside(words, next_source)
     if ";" in words[0].gap and next_source is not None:
         is_over_border = is_over_border or not set(next_source.gap) & PARTING
     if is_over_border or _has_own_subject(words):
@@ -150,6 +151,13 @@ def find_left_out(
     if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
         return _clause_reasons(words, before) or _decisive(words) or _object_cut(words, previous, before)
     return _decisive(words) or [Reason("left out", source=text_of(words))]
+
+
+def _is_plain_aside(words: Sequence[ClaimWord], following: ClaimWord | None) -> bool:
+    """Return whether words in parentheses deny, limit and state nothing: "(n = 16; 17.2 %)"."""
+    is_within = "(" in words[0].gap and following is not None and ")" in following.gap
+    is_stating = bool(find_verb(words)) or any(word.key in PLAIN_VERBS for word in words)
+    return is_within and not is_stating and not _decisive(words)
 
 
 def _joins_inside_clause(words: Sequence[ClaimWord]) -> bool:
@@ -539,7 +547,7 @@ def _cuts_agents(kept: Sequence[ClaimWord], words: Sequence[ClaimWord]) -> bool:
     by = next((index for index in range(len(kept) - 1, 0, -1) if kept[index].key == "by"), 0)
     agent = kept[by + 1 :]
     is_passive = by > 1 and (is_past_form(kept[by - 1]) or is_past_form(kept[by - 2]))  # "was paid for by"
-    is_agent = is_passive and agent and not any(word.key in PREPOSITIONS for word in agent)
+    is_agent = is_passive and agent and not any(word.key in PREPOSITIONS for word in agent) and not find_verb(agent)
     if not is_agent or any(word.is_number for word in agent) or not goes_on_as_list(words):
         return False
     return words[0].key != "and" or is_shared_deed(kept[:by])

@@ -228,3 +228,23 @@ def test_a_long_enumeration_is_read_in_bounded_effort(monkeypatch: pytest.Monkey
     monkeypatch.setattr(verdict, "_says_from_beginning", count)
     assert verify_claim(claim, passage).verdict not in {"verbatim", "supported"}
     assert tried == verdict.MOST_READINGS
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage", "is_said"),
+    [
+        ("The rash was the most frequent sign.", "The rash (n = 16; 17.2%) was the most frequent sign.", True),
+        ("Boats pay 5 euros.", "Boats (only those over 6 m; others pay 2) pay 5 euros.", False),
+        ("Members may swim.", "Members (if they have a card; guests never) may swim.", False),
+        (
+            "Directed by Jon Moe and written by Ida and Carl Lind, it stars Kay Bell, Jo Tarn.",
+            "Directed by Jon Moe and written by Ida and Carl Lind, it stars Kay Bell, Jo Tarn, and Mary Voss.",
+            True,
+        ),
+    ],
+    ids=["figures", "a limit", "a case", "one of those who star"],
+)
+def test_an_aside_or_one_of_a_list_may_be_left_out_where_it_limits_nothing(
+    claim: str, passage: str, is_said: bool
+) -> None:
+    assert (verify_claim(claim, passage).verdict in {"verbatim", "supported"}) == is_said
