@@ -22,7 +22,7 @@ LEAST_SHARED = 0.6
 MOST_APART = 12.0
 """Factor up to which amounts in other units can be two values of one thing."""
 MOST_TIMES = 1000
-"""The same for counts."""
+"""Factor up to which two counts can be values of one thing."""
 ABOUT = Decimal("0.05")
 """Share of an amount by which another one may differ from it where either is said to be about so much."""
 LEAST_WORDS_APART = 4

@@ -5,6 +5,7 @@ A table of names lists people without the word, and "on the third floor" names t
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -31,7 +32,8 @@ _OF_A_PERSON: Final = re.compile(
 _NAME: Final = re.compile(r"(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?[^\W\d_]\w*[\w.'’-]*(?: [^\W\d_][\w.'’-]*){1,3}")
 _MOST_OTHERS: Final = 0.2
 """Share of the rows of a table of people that may be none: a total, an open post."""
-_NUMBER_WORDS: Final = ("zero one two three four five six seven eight nine ten eleven twelve").split()
+_NUMBER_WORDS: Final = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_ORDINALS: Final = "|".join(map(re.escape, sorted(ORDINAL_WORDS, key=len, reverse=True)))
 _COMPARES: Final = re.compile(
     r"\b(?:than|over|above|under|below|exceed\w*|least|most|up to|beyond|before|after|since|between|not)\b|n['’]t\b",
     re.IGNORECASE,
@@ -58,15 +60,26 @@ def is_labelled(question: str, header: str, cell: str) -> bool:
     >>> is_labelled("Which rooms have two beds?", "Beds", "2"), is_labelled("Has it more than 2 beds?", "Beds", "2")
     (True, False)
     """
-    name = re.escape(header.strip().casefold().removesuffix("s"))
-    if not cell.isdigit() or not name or _COMPARES.search(question):
+    if not cell.isdecimal():
         return False
-    number = int(cell)
-    ordinals = [word for word, value in ORDINAL_WORDS.items() if value == number] + [f"{number}(?:st|nd|rd|th)"]
-    counts = [cell, *_NUMBER_WORDS[number : number + 1]]
-    patterns = (
-        rf"\b{name}s?\s+(?:no\.?\s*|number\s+|#)?{cell}(?![\w.,]*\d)",
-        rf"\b(?:{'|'.join(ordinals)})\s+{name}\b",
-        rf"\b(?:has|have|had|having|with)\s+(?:exactly\s+)?(?:{'|'.join(counts)})\s+{name}s?\b",
-    )
-    return any(re.search(pattern, question, re.IGNORECASE) for pattern in patterns)
+    written, numbers = _find_named_numbers(question, header)
+    return cell in written or int(cell) in numbers
+
+
+@functools.lru_cache(maxsize=256)
+def _find_named_numbers(question: str, header: str) -> tuple[frozenset[str], frozenset[int]]:
+    """Return the numbers that a question names by a column: those in digits as written, and those in words."""
+    name = re.escape(header.strip().casefold().removesuffix("s"))
+    if not name or _COMPARES.search(question):
+        return frozenset(), frozenset()
+
+    def find(pattern: str) -> list[str]:
+        return re.findall(pattern, question.casefold())
+
+    ordinals = find(rf"\b({_ORDINALS}|\d+(?:st|nd|rd|th))\s+{name}\b")
+    counts = find(rf"\b(?:has|have|had|having|with)\s+(?:exactly\s+)?(\d+|{'|'.join(_NUMBER_WORDS)})\s+{name}s?\b")
+    written = find(rf"\b{name}s?\s+(?:no\.?\s*|number\s+|#)?(\d+)(?![\w.,]*\d)")
+    written += [count for count in counts if count.isdecimal()]
+    numbers = [_NUMBER_WORDS.index(count) for count in counts if not count.isdecimal()]
+    numbers += [ORDINAL_WORDS.get(ordinal) or int(ordinal[:-2]) for ordinal in ordinals]
+    return frozenset(written), frozenset(numbers)

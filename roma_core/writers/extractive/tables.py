@@ -435,7 +435,7 @@ def _rows_crossed(question: Question, table: Table) -> list[TableRow]:
 
     So are those meant which lack the thing of a column ("no excess"), or have it, where a column says yes or no.
     """
-    asked = question.words | {stem_word(word) for word in split_words(question.text)}
+    asked = question.words | _read_asked(question)
     lacked = {stem_word(found["thing"].casefold()) for found in _LACKS.finditer(question.text)}
     for column, name in enumerate(table.header.cells):
         words = _read_name(name)
@@ -543,7 +543,7 @@ def find_compared_column(question: Question, names: Sequence[str]) -> int | None
 
 
 def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
-    asked = question.words | {stem_word(word) for word in split_words(question.text)}
+    asked = question.words | _read_asked(question)
     scored: list[tuple[float, int]] = []
     for column, name in enumerate(names):
         words = _read_name(name)

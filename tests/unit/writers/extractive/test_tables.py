@@ -701,6 +701,11 @@ def test_a_time_is_compared_with_no_number() -> None:
     assert answer("Which boats leave before 08:00?", "| Boat | Berth |\n|---|---|\n| Tern | 2 |\n| Auk | 9 |\n") is None
 
 
+def test_a_raised_digit_is_no_number_of_a_column() -> None:
+    floors = "| Room | Floor |\n|---|---|\n| Oak | ² |\n| Elm | 2 |\n| Ash | 3 |\n"
+    assert first_cells(answer("Which rooms are on floor 2?", floors)) == ["Elm"]
+
+
 def test_a_sum_leaves_out_the_column_that_says_which_rows_are_meant() -> None:
     found = answer("How many beds are on the third floor?", HOSTEL)
     assert found is not None and "“Beds” over 2 rows = 8" in found.lead
